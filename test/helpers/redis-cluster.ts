@@ -1,0 +1,119 @@
+/** Real Redis Clusters on loopback. */
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { type RedisOptions, type RedisServer, startRedis } from './redis.js';
+import { type Owner, until } from './wait.js';
+
+const run = promisify(execFile);
+const CLI = process.env.REDIS_CLI ?? 'redis-cli';
+const CREATE_MS = 60_000;
+const READY_MS = 30_000;
+
+/** How many servers, and how each is set up. */
+export interface ClusterOptions extends RedisOptions {
+  primaries?: number;
+  /** Replicas in all: 0, or as many as primaries. */
+  replicas?: number;
+  /** After how long a silent server counts as failed. */
+  nodeTimeoutMs?: number;
+}
+
+/** A running cluster. */
+export interface RedisCluster {
+  /** `REDIS_URL` of the whole: every server, as a comma list. */
+  readonly url: string;
+  readonly seeds: { host: string; port: number }[];
+  /** Primaries first, as they were at the start. */
+  readonly servers: RedisServer[];
+  /** The server that holds `slot` now, asked of the living. */
+  primaryOf(slot: number): Promise<RedisServer>;
+}
+
+/** Starts a cluster and waits until every server calls it complete and every replica is in step. */
+export async function startRedisCluster(t: Owner, options: ClusterOptions = {}): Promise<RedisCluster> {
+  const { primaries = 3, replicas = 0, nodeTimeoutMs = 2000, ...redis } = options;
+  const settings = {
+    'cluster-enabled': 'yes',
+    'cluster-config-file': 'nodes.conf',
+    'cluster-node-timeout': String(nodeTimeoutMs),
+    // Replicas of a test may be young when their primary dies.
+    'cluster-replica-validity-factor': '0',
+    'repl-diskless-sync-delay': '0',
+    ...redis.settings,
+  };
+  const servers: RedisServer[] = [];
+  // One after the other: a port is only safe from the next choice once something listens on it.
+  for (let i = 0; i < primaries + replicas; i += 1) servers.push(await startRedis(t, { ...redis, settings }));
+  await create(servers, replicas / primaries);
+  await until('the cluster is complete', () => allReady(servers, primaries, replicas), READY_MS, 100);
+  return {
+    url: servers.map((server) => server.url).join(','),
+    seeds: servers.map(({ port }) => ({ host: '127.0.0.1', port })),
+    servers,
+    primaryOf: (slot) => primaryOf(servers, slot),
+  };
+}
+
+async function create(servers: RedisServer[], replicasEach: number): Promise<void> {
+  const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
+  const args = [
+    '--cluster',
+    'create',
+    ...addresses,
+    '--cluster-replicas',
+    String(replicasEach),
+    '--cluster-yes',
+  ];
+  await run(CLI, args, { timeout: CREATE_MS, killSignal: 'SIGKILL' });
+}
+
+async function allReady(servers: RedisServer[], primaries: number, replicas: number): Promise<boolean> {
+  const states = await Promise.all(servers.map((server) => stateOf(server)));
+  const linked = states.filter((state) => state.inStep).length;
+  return (
+    linked === replicas &&
+    states.every(({ ok, known, size }) => ok && known === servers.length && size === primaries)
+  );
+}
+
+async function stateOf(
+  server: RedisServer,
+): Promise<{ ok: boolean; known: number; size: number; inStep: boolean }> {
+  const [cluster, replication] = await Promise.all([
+    server.ask('CLUSTER INFO'),
+    server.ask('INFO replication'),
+  ]);
+  return {
+    ok: cluster.includes('cluster_state:ok'),
+    known: Number(/cluster_known_nodes:(\d+)/.exec(cluster)?.[1]),
+    size: Number(/cluster_size:(\d+)/.exec(cluster)?.[1]),
+    inStep: replication.includes('master_link_status:up'),
+  };
+}
+
+async function primaryOf(servers: RedisServer[], slot: number): Promise<RedisServer> {
+  return until(`a primary of slot ${slot}`, async () => {
+    for (const server of servers) {
+      const nodes = await server.ask('CLUSTER NODES').catch(() => '');
+      const port = portOfSlot(nodes, slot);
+      const found = servers.find((one) => one.port === port);
+      if (found) return found;
+    }
+    return undefined;
+  });
+}
+
+/** Lines of CLUSTER NODES: `id host:port@bus flags primary ping pong epoch link slot slot-slot ...`. */
+function portOfSlot(nodes: string, slot: number): number | undefined {
+  for (const line of nodes.split('\n')) {
+    const [, address = '', flags = '', , , , , , ...ranges] = line.trim().split(' ');
+    if (!flags.includes('master') || flags.includes('fail')) continue;
+    const holds = ranges.some((range) => {
+      const [from = -1, to = from] = range.split('-').map(Number);
+      return slot >= from && slot <= to;
+    });
+    if (holds) return Number(/:(\d+)@/.exec(address)?.[1]);
+  }
+  return undefined;
+}

@@ -1,0 +1,125 @@
+/** Real, private Redis servers on loopback. */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Program, startProgram, withLogs } from './process.js';
+import { freePort, type Owner, until } from './wait.js';
+
+const READY_MS = 15_000;
+/** scripts/test names another where that is what is installed: Valkey, say. */
+const BINARY = process.env.REDIS_SERVER ?? 'redis-server';
+
+/** How a private Redis is set up. The defaults keep nothing on disk. */
+export interface RedisOptions {
+  /** The append-only file: none, synced every second, or at every write. */
+  aof?: 'no' | 'everysec' | 'always';
+  maxmemory?: string;
+  port?: number;
+  /** More settings, by their names in redis.conf. */
+  settings?: Record<string, string>;
+}
+
+/** A running Redis. After `stop` or `kill9`, `restart` brings it back on the same port and data. */
+export interface RedisServer {
+  readonly url: string;
+  readonly port: number;
+  readonly dir: string;
+  readonly pid: number;
+  logs(): string[];
+  /** Ends it, in good order unless `signal` says otherwise. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+  kill9(): Promise<void>;
+  /** Starts it again; a running one is stopped in good order first. */
+  restart(): Promise<void>;
+  /** Freezes it: connections stay open, nothing answers. */
+  pause(): void;
+  resume(): void;
+  /** The raw answer to one inline command. */
+  ask(command: string): Promise<string>;
+}
+
+/** Starts a private Redis and waits until it answers. It ends, and its files go, with the test. */
+export async function startRedis(t: Owner, options: RedisOptions = {}): Promise<RedisServer> {
+  const dir = mkdtempSync(join(tmpdir(), 'parlance-redis-'));
+  // Registered before the program's own teardown, which therefore runs first: clean-up is last in, first out.
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const port = options.port ?? (await freePort());
+  let program = await launch(t, dir, port, options);
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
+    // A frozen process takes no signal but SIGKILL.
+    program.proc.kill('SIGCONT');
+    await program.stop(signal);
+  };
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    dir,
+    get pid() {
+      return program.pid;
+    },
+    logs: () => program.logs(),
+    stop,
+    kill9: () => stop('SIGKILL'),
+    restart: async () => {
+      await stop();
+      program = await launch(t, dir, port, options);
+    },
+    pause: () => void program.proc.kill('SIGSTOP'),
+    resume: () => void program.proc.kill('SIGCONT'),
+    ask: (command) => askRedis(port, command),
+  };
+}
+
+/** Sends one inline command and answers the raw bytes that come back first. */
+export function askRedis(port: number, command: string, ms = 1000): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.setTimeout(ms, () => socket.destroy(new Error(`port ${port} does not answer ${command}`)));
+    socket.once('connect', () => socket.write(`${command}\r\n`));
+    socket.once('data', (bytes) => {
+      resolve(bytes.toString());
+      socket.destroy();
+    });
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error(`port ${port} closed without an answer to ${command}`)));
+  });
+}
+
+async function launch(t: Owner, dir: string, port: number, options: RedisOptions): Promise<Program> {
+  const args = Object.entries(settingsOf(dir, port, options)).flatMap(([name, value]) => [
+    `--${name}`,
+    value,
+  ]);
+  const program = startProgram(t, `Redis on ${port}`, BINARY, args, {
+    cwd: dir,
+    env: { PATH: process.env.PATH },
+  });
+  try {
+    await until(
+      `Redis answers on port ${port}`,
+      async () => !program.running() || (await askRedis(port, 'PING')).startsWith('+PONG'),
+      READY_MS,
+    );
+    if (!program.running()) throw new Error(`Redis on port ${port} ended at once`);
+  } catch (error) {
+    throw withLogs(error, program.name, program.logs());
+  }
+  return program;
+}
+
+function settingsOf(dir: string, port: number, options: RedisOptions): Record<string, string> {
+  const aof = options.aof ?? 'no';
+  return {
+    port: String(port),
+    bind: '127.0.0.1',
+    dir,
+    save: '',
+    appendonly: aof === 'no' ? 'no' : 'yes',
+    appendfsync: aof,
+    maxmemory: options.maxmemory ?? '0',
+    'maxmemory-policy': 'noeviction',
+    ...options.settings,
+  };
+}
