@@ -1,0 +1,204 @@
+import { readFileSync } from 'node:fs';
+import type { FastifyInstance } from 'fastify';
+import { type Logger, pino } from 'pino';
+import type { Config } from './config.js';
+import { Messages } from './core/messages.js';
+import { bareProfile } from './core/model.js';
+import { People } from './core/people.js';
+import { Rooms } from './core/rooms.js';
+import type { DialectContext } from './dialects/dialect.js';
+import { roomsDialect } from './dialects/rooms/index.js';
+import { Authenticator } from './http/auth.js';
+import { Health, registerHealth } from './http/health.js';
+import { createMetrics, type Metrics } from './http/metrics.js';
+import { LOG_REDACTION } from './http/redact.js';
+import { createServer, mountDialect } from './http/server.js';
+import { RETURN_GRACE_MS, SocketHost } from './http/sockets.js';
+import { createTokenVerifier, signToken } from './http/tokens.js';
+import { Hub } from './realtime/hub.js';
+import { type RealtimeStats, realtimeStats } from './realtime/stats.js';
+import { RedisSide } from './redis/side.js';
+
+/** A node, put together. */
+export interface App {
+  readonly server: FastifyInstance;
+  /**
+   * Ends it so that nobody notices but by reconnecting: not ready at once, no new sockets after `noticeMs`, every socket
+   * moved within `drainMs`, requests finished. Every step runs though one fails; never throws.
+   */
+  drain(noticeMs: number, drainMs: number): Promise<void>;
+}
+
+/** The node's log: JSON lines on standard output, without secrets. */
+export function createLogger(config: Config): Logger {
+  return pino({ level: config.logLevel, redact: LOG_REDACTION, base: { node: config.nodeId } });
+}
+
+/**
+ * Puts a node together and connects it. It does not listen yet. A Redis that is away is waited for: until it answers
+ * the node is not ready. `onUnfit`: it answers, and cannot keep what the configuration promises.
+ */
+export async function createApp(
+  config: Config,
+  log: Logger,
+  onUnfit: (faults: readonly string[]) => void,
+): Promise<App> {
+  const redis = connectRedis(config, log, onUnfit);
+  const stats = realtimeStats();
+  const people = new People(redis.users);
+  const hub = createHub(config, log, redis, people, stats);
+  const messages = new Messages(redis.log, config.maxMessageBytes);
+  const sockets = createSocketHost(config, log, redis, hub, messages, people);
+  const metrics = createNodeMetrics(sockets, stats, hub, redis);
+  stats.onDelivery = (ageMs) => metrics.deliverySeconds.observe(ageMs / 1_000);
+  messages.onAppend = (seconds, failed) => {
+    if (failed) metrics.appendErrors.inc({ code: failed });
+    else metrics.appendSeconds.observe(seconds);
+  };
+
+  const auth = new Authenticator(createTokenVerifier(config), people);
+  const server = await createServer(
+    {
+      log,
+      maxMessageBytes: config.maxMessageBytes,
+      trustProxy: config.trustProxy,
+      allowedOrigins: config.allowedOrigins,
+      limits: { max: config.rateLimitMax, windowMs: config.rateLimitWindow, redis: redis.commands },
+    },
+    auth,
+  );
+  const health = new Health(redis.fanOut);
+  registerHealth(server, health, metrics.registry);
+  const context: DialectContext = {
+    people,
+    rooms: new Rooms(redis.rooms),
+    messages,
+    authenticate: (request) => auth.authenticate(request),
+    identify: (request) => auth.identify(request),
+    mintToken: (user, claims) => signToken(config, { user, claims }),
+    socket: (scope, route) => sockets.register(scope, route),
+  };
+  for (const dialect of [roomsDialect({ auth: config.roomsAuth, localAccounts: config.localAccounts })]) {
+    await mountDialect(server, dialect, context);
+  }
+
+  redis.start(hub);
+  hub.start();
+  sockets.start();
+  const parts = { health, sockets, server, hub, redis, log };
+  return { server, drain: (noticeMs, drainMs) => drain(parts, noticeMs, drainMs) };
+}
+
+function connectRedis(config: Config, log: Logger, onUnfit: (faults: readonly string[]) => void): RedisSide {
+  return new RedisSide({
+    target: {
+      urls: config.redisUrls,
+      cluster: config.redisCluster,
+      sentinels: config.redisSentinels,
+      sentinelName: config.redisSentinelName,
+    },
+    nodeId: config.nodeId,
+    requirements: {
+      durability: config.durability,
+      waitReplicas: config.waitReplicas,
+      waitTimeoutMs: config.waitTimeout,
+    },
+    keepMessages: config.historyMaxMessages,
+    roomPresenceLimit: config.roomPresenceLimit,
+    log,
+    onUnfit,
+  });
+}
+
+function createHub(config: Config, log: Logger, redis: RedisSide, people: People, stats: RealtimeStats): Hub {
+  return new Hub({
+    log: redis.log,
+    fanOut: redis.fanOut,
+    stats,
+    profiles: (users) => people.profiles(users),
+    newest: config.historyOnConnect,
+    onRollback: (room, from, to) =>
+      log.error(
+        { room: room.id, from: from.offset, to: to?.offset },
+        'Redis lost acknowledged messages: going on from the common history',
+      ),
+  });
+}
+
+function createSocketHost(
+  config: Config,
+  log: Logger,
+  redis: RedisSide,
+  hub: Hub,
+  messages: Messages,
+  people: People,
+): SocketHost {
+  return new SocketHost({
+    hub,
+    messages,
+    presence: redis.presence,
+    profileOf: async (user) => (await people.find(user)) ?? bareProfile(user),
+    rate: config.socketRate > 0 ? { rate: config.socketRate, burst: 2 * config.socketRate } : undefined,
+    holdOwn: config.durability === 'durable',
+    log,
+  });
+}
+
+function createNodeMetrics(
+  sockets: SocketHost,
+  realtime: RealtimeStats,
+  hub: Hub,
+  redis: RedisSide,
+): Metrics {
+  return createMetrics({
+    sockets: sockets.stats,
+    realtime,
+    outboxBytes: () => sockets.unsentBytes,
+    feeds: () => hub.feedCount,
+    redisConnects: () => redis.fanOut.connects,
+    deafness: () => redis.fanOut.stats.deafness,
+    undecodable: () => redis.fanOut.stats.undecodable,
+    leasesLost: () => redis.presence.leasesLost,
+    fdLimit,
+  });
+}
+
+/** The limit of open file descriptors; -1 where the system does not tell. */
+export function fdLimit(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8');
+    return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? -1);
+  } catch {
+    return -1; // not Linux
+  }
+}
+
+interface Parts {
+  readonly health: Health;
+  readonly sockets: SocketHost;
+  readonly server: FastifyInstance;
+  readonly hub: Hub;
+  readonly redis: RedisSide;
+  readonly log: Logger;
+}
+
+async function drain(parts: Parts, noticeMs: number, drainMs: number): Promise<void> {
+  const { health, sockets, server, hub, redis, log } = parts;
+  health.draining = true;
+  const steps: [string, () => unknown][] = [
+    // Load balancers notice first: until then this node still serves what they send.
+    ['notice', () => new Promise((resolve) => setTimeout(resolve, noticeMs))],
+    ['sockets', () => sockets.drain(drainMs)],
+    ['server', () => server.close()],
+    ['hub', () => hub.close()],
+    // Who only moved to another node within this time never left.
+    ['redis', () => redis.close(RETURN_GRACE_MS)],
+  ];
+  for (const [step, run] of steps) {
+    try {
+      await run();
+    } catch (error) {
+      log.error({ err: error, step }, 'a step of the drain failed');
+    }
+  }
+}

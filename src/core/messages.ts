@@ -1,0 +1,107 @@
+import type { Range } from './cursor.js';
+import { ChatError, type ErrorCode } from './errors.js';
+import type { UserId } from './ids.js';
+import type { Attachment, Message, Nonce, Profile, Room } from './model.js';
+import { nonceSource } from './nonce.js';
+import type { Appended, Draft, Log } from './ports.js';
+import { checkText } from './text.js';
+
+/** Messages of one page of a long history. */
+const PAGE = 500;
+
+/** What somebody wants to say. */
+export interface Outgoing {
+  readonly room: Room;
+  readonly sender: Profile;
+  /** Unchecked: as it came. */
+  readonly text: unknown;
+  /** What the dialect calls the text, for the error. */
+  readonly field: string;
+  readonly attachments?: readonly Attachment[];
+  readonly via: string;
+  readonly key?: string | undefined;
+  /** Made by {@link Messages.nonce} when the caller needs it beforehand. */
+  readonly nonce?: Nonce;
+}
+
+/** A message that is stored. */
+export interface Sent {
+  readonly message: Message;
+  /** The key was seen before: this is the first message, and nothing new was stored. */
+  readonly repeated: boolean;
+}
+
+/** Sending, and reading what was sent. Who may do so in a room is decided by who hands the room out. */
+export class Messages {
+  readonly #log: Log;
+  readonly #maxBytes: number;
+  readonly nonce: () => Nonce = nonceSource();
+  /** Takes how long each append took, and why it failed if it did; for metrics. */
+  onAppend: (seconds: number, failed: ErrorCode | undefined) => void = () => undefined;
+
+  constructor(log: Log, maxBytes: number) {
+    this.#log = log;
+    this.#maxBytes = maxBytes;
+  }
+
+  /**
+   * Stores a message. Resolves only when it is stored.
+   * @throws ChatError bad_request for a text that is none; `unavailable`: not stored; `in_doubt`: unknown
+   */
+  async send(out: Outgoing): Promise<Sent> {
+    const attachments = out.attachments ?? [];
+    const text = checkText(out.text, this.#maxBytes, out.field, attachments.length > 0);
+    const nonce = out.nonce ?? this.nonce();
+    const sender: UserId = out.sender.id;
+    const appended = await this.#append({
+      room: out.room,
+      sender,
+      text,
+      attachments,
+      via: out.via,
+      nonce,
+      key: out.key,
+      profile: out.room.kind === 'public' ? undefined : out.sender,
+    });
+    const { offset, createdMs, repeated } = appended;
+    const first = repeated ? await this.#log.readOne(out.room.id, offset) : undefined;
+    const message = { room: out.room.id, offset, nonce, sender, text, attachments, createdMs, via: out.via };
+    return { message: first ?? message, repeated };
+  }
+
+  async #append(draft: Draft): Promise<Appended> {
+    const start = performance.now();
+    try {
+      const appended = await this.#log.append(draft);
+      this.onAppend((performance.now() - start) / 1_000, undefined);
+      return appended;
+    } catch (error) {
+      this.onAppend(0, error instanceof ChatError ? error.code : 'internal');
+      throw error;
+    }
+  }
+
+  /**
+   * The messages of `range`, oldest first, page by page, so that an answer's memory does not grow with the room. Where
+   * only `limit` or `before` bounds it, the newest are kept. Ends at what was newest when it began.
+   */
+  async *list(room: Room, range: Range): AsyncGenerator<Message[]> {
+    const last = (range.before ?? Number.MAX_SAFE_INTEGER) - 1;
+    if (range.limit !== undefined) {
+      const { after, limit } = range;
+      if (after === undefined) yield await this.#log.readBefore(room.id, last, limit);
+      else
+        yield (await this.#log.readAfter(room.id, after, limit)).filter((message) => message.offset <= last);
+      return;
+    }
+    const [tip] = await this.#log.tips([room.id]);
+    const end = Math.min(last, tip?.offset ?? 0);
+    let after = range.after ?? 0;
+    while (after < end) {
+      const page = await this.#log.readAfter(room.id, after, PAGE);
+      if (page.length === 0) return;
+      yield page.filter((message) => message.offset <= end);
+      after = (page.at(-1) as Message).offset;
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { ChatError } from '../core/errors.js';
+import type { Identity, ProfileClaims } from '../core/identity.js';
+import type { UserId } from '../core/ids.js';
+import type { Messages } from '../core/messages.js';
+import type { Room } from '../core/model.js';
+import type { People } from '../core/people.js';
+import type { Encoder, Ref } from '../core/rendering.js';
+import type { Rooms } from '../core/rooms.js';
+
+/**
+ * A documented API: a translation between its paths, bodies and frames and the core. It knows no
+ * Redis, no socket and no other dialect. Adding one is a folder beside this file and a line in app.ts.
+ */
+export interface Dialect {
+  readonly name: string;
+  /** Where its paths begin. Unknown paths below it are answered in its shape. */
+  readonly prefix: string;
+  /** An error as the document shows errors. */
+  renderError(error: ChatError): { status: number; body: unknown };
+  /** Registers routes and sockets on a scope of the dialect's own. */
+  register(scope: FastifyInstance, context: DialectContext): void;
+}
+
+/** What a dialect is given. */
+export interface DialectContext {
+  readonly people: People;
+  readonly rooms: Rooms;
+  readonly messages: Messages;
+  /**
+   * The bearer of the request's token, known to the core from now on.
+   * @throws ChatError unauthorized without a valid token
+   */
+  authenticate(request: FastifyRequest): Promise<Identity>;
+  /** The same, undefined when the request has no valid token. */
+  identify(request: FastifyRequest): Promise<Identity | undefined>;
+  /** A token for a user made here. */
+  mintToken(user: UserId, claims: ProfileClaims): Promise<string>;
+  /** Opens a WebSocket path on the dialect's scope. */
+  socket(scope: FastifyInstance, route: SocketRoute): void;
+}
+
+/** A WebSocket path. */
+export interface SocketRoute {
+  readonly path: string;
+  readonly encoder: Encoder;
+  /**
+   * Decides before the upgrade who comes and what they read.
+   * @throws ChatError: answered as HTTP in the dialect's shape, and there is no socket
+   */
+  admit(request: FastifyRequest): Promise<Admission>;
+  /**
+   * Takes one frame: whatever JSON the client sent. Frames of a socket are taken one after the other.
+   * @throws ChatError: answered as an error frame; the socket stays open
+   */
+  onFrame(frame: unknown, socket: RoomSocket): void | Promise<void>;
+  /** The `ref` of a frame, unchecked; undefined where there is none. Never throws. */
+  refOf(frame: unknown): unknown;
+}
+
+export interface Admission {
+  readonly user: UserId;
+  /** When the token ends (ms since the epoch): the socket is closed then. */
+  readonly expiresAt: number | undefined;
+  /** The room that the socket reads. */
+  readonly room: Room;
+  /** `?since=` as it came, unchecked. */
+  readonly since: unknown;
+  /** Whether a socket without `since` starts with the newest page, or with what comes. */
+  readonly history: boolean;
+  /** Whether the others in the room hear that this user is there. */
+  readonly announced: boolean;
+}
+
+/** An open socket that reads one room. */
+export interface RoomSocket {
+  readonly user: UserId;
+  readonly room: Room;
+  /**
+   * Sends a text to the room. The acknowledging frame, or the error frame, comes by itself.
+   * @throws ChatError never: everything that fails is answered on the socket
+   */
+  send(text: unknown, field: string, ref: Ref | undefined): void;
+  /** Sends a frame to this socket only. */
+  reply(text: string): void;
+  /** Where this socket is, as an opaque string for `?since=`. */
+  cursor(): string;
+}

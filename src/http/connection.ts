@@ -1,0 +1,272 @@
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import { formatCursor } from '../core/cursor.js';
+import { ChatError, CloseCode } from '../core/errors.js';
+import type { UserId } from '../core/ids.js';
+import type { Messages } from '../core/messages.js';
+import type { Profile, Room } from '../core/model.js';
+import type { Ref } from '../core/rendering.js';
+import { checkRef } from '../core/text.js';
+import type { RoomSocket, SocketRoute } from '../dialects/dialect.js';
+import type { RoomFeed } from '../realtime/feed.js';
+import type { Session, Transport } from '../realtime/session.js';
+import type { FrameBucket } from './bucket.js';
+import { toChatError } from './errors.js';
+
+/** Frames that may wait while the socket gets ready or a frame before them is worked on. */
+const MAX_WAITING_FRAMES = 64;
+/** Sends without an outcome; past it the socket is not read. */
+const MAX_UNANSWERED = 64;
+/** How long a peer may take to answer our close frame, in ms. */
+const CLOSE_WAIT_MS = 3_000;
+
+export interface ConnectionOptions {
+  readonly ws: WebSocket;
+  readonly tcp: Socket;
+  readonly route: SocketRoute;
+  readonly profile: Profile;
+  readonly room: Room;
+  readonly expiresAt: number | undefined;
+  readonly messages: Messages;
+  readonly bucket: FrameBucket | undefined;
+  /** With it, a send's own frame waits until the append is confirmed. */
+  readonly holdOwn: boolean;
+  readonly onFrame: () => void;
+  readonly onClosed: (connection: Connection, clean: boolean) => void;
+  readonly onClosing: (code: number) => void;
+  /** Takes an error that is ours. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/**
+ * One WebSocket: bytes in, frames out. It takes frames one after the other, never more than it can answer, and
+ * ends in exactly one `onClosed`.
+ */
+export class Connection implements RoomSocket, Transport {
+  readonly user: UserId;
+  readonly room: Room;
+  readonly route: SocketRoute;
+  readonly expiresAt: number | undefined;
+  feed: RoomFeed | undefined;
+  /** Whether presence counts this socket. */
+  announced = false;
+  /** Whether a ping is unanswered. */
+  awaitingPong = false;
+  readonly #options: ConnectionOptions;
+  #session: Session | undefined;
+  #waiting: { data: Buffer; binary: boolean }[] = [];
+  #ready = false;
+  #busy = false;
+  #unanswered = 0;
+  #paused = false;
+  #closing = false;
+  #terminateAt = Number.POSITIVE_INFINITY;
+  #idle: (() => void)[] = [];
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.user = options.profile.id;
+    this.room = options.room;
+    this.route = options.route;
+    this.expiresAt = options.expiresAt;
+    const { ws, tcp } = options;
+    ws.on('message', (data, binary) => this.#onMessage(data as Buffer, binary));
+    ws.on('pong', () => {
+      this.awaitingPong = false;
+    });
+    ws.once('close', (code) => this.#onClose(code));
+    tcp.on('drain', () => this.#session?.onDrain());
+  }
+
+  /** The session that reads for this socket. */
+  attach(session: Session): void {
+    this.#session = session;
+  }
+
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  get gone(): boolean {
+    return this.#options.ws.readyState === this.#options.ws.CLOSED;
+  }
+
+  /** The reader is live: the frames that waited are taken, and those to come. */
+  ready(): void {
+    this.#ready = true;
+    void this.#work();
+  }
+
+  write(chunk: Buffer): void {
+    const { ws, tcp } = this.#options;
+    // Straight to the TCP socket: the frames are finished. After our close frame nothing may follow.
+    if (ws.readyState === ws.OPEN && !tcp.destroyed) tcp.write(chunk);
+  }
+
+  get unsent(): number {
+    return this.#options.tcp.writableLength;
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#terminateAt = performance.now() + CLOSE_WAIT_MS;
+    this.#options.onClosing(code);
+    this.#options.ws.close(code, reason);
+  }
+
+  /** Ends the socket after what it was sent and what it sent is done, within `ms`. */
+  async closeWhenIdle(code: number, reason: string, ms: number): Promise<void> {
+    const timer = setTimeout(() => this.#wakeIdle(), ms);
+    if (this.#unanswered > 0 || this.#busy) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    clearTimeout(timer);
+    if (this.#session) this.#session.close(code, reason);
+    else this.close(code, reason);
+  }
+
+  /** Once a second: closes what is over, gives up on who does not answer. */
+  check(now: number, wallMs: number): void {
+    if (now > this.#terminateAt) this.#options.ws.terminate();
+    else if (this.expiresAt !== undefined && wallMs >= this.expiresAt) {
+      this.#end(CloseCode.tokenExpired, 'token expired');
+    } else this.#session?.checkStalled(now);
+  }
+
+  /** Asks for a sign of life; who did not answer the last one is gone. */
+  ping(): void {
+    if (this.awaitingPong) this.#options.ws.terminate();
+    else if (!this.#closing) {
+      this.awaitingPong = true;
+      this.#options.ws.ping();
+    }
+  }
+
+  reply(text: string): void {
+    this.#session?.reply(text);
+  }
+
+  cursor(): string {
+    const { feed } = this;
+    return feed && this.#session ? formatCursor(this.#session.sentUpTo(feed)) : '';
+  }
+
+  send(text: unknown, field: string, ref: Ref | undefined): void {
+    void this.#send(text, field, ref);
+  }
+
+  async #send(text: unknown, field: string, ref: Ref | undefined): Promise<void> {
+    const session = this.#session;
+    if (!session) return;
+    const { messages, route, profile, holdOwn } = this.#options;
+    const nonce = messages.nonce();
+    this.#unanswered += 1;
+    let settle = (): void => undefined;
+    const decision = new Promise<void>((resolve) => {
+      settle = resolve;
+    });
+    session.expect(nonce, ref, holdOwn ? decision : undefined);
+    try {
+      const key = ref === undefined ? undefined : String(ref);
+      const out = { room: this.room, sender: profile, text, field, via: route.encoder.dialect, nonce, key };
+      const sent = await messages.send(out);
+      session.decided(nonce, !sent.repeated);
+      if (sent.repeated) {
+        // Nothing new comes through the room: the first message is the answer, to this socket only.
+        const context = { room: this.room, profile, live: false };
+        const frame = route.encoder.own(sent.message, context, ref);
+        if (frame !== null) session.reply(frame);
+      }
+    } catch (error) {
+      session.decided(nonce, false);
+      this.#replyError(error, ref);
+    } finally {
+      settle();
+      this.#unanswered -= 1;
+      this.#steer();
+    }
+  }
+
+  #onMessage(data: Buffer, binary: boolean): void {
+    if (this.#closing || this.#session?.closed) return;
+    this.#options.onFrame();
+    this.#waiting.push({ data, binary });
+    this.#steer();
+    if (!this.#busy) void this.#work();
+  }
+
+  // One frame after the other: a client's sends keep their order.
+  async #work(): Promise<void> {
+    if (!this.#ready || this.#busy) return;
+    this.#busy = true;
+    for (let next = this.#waiting.shift(); next && !this.#closing; next = this.#waiting.shift()) {
+      const pending = this.#take(next.data, next.binary);
+      if (pending) await pending;
+    }
+    this.#busy = false;
+    this.#steer();
+  }
+
+  #take(data: Buffer, binary: boolean): Promise<void> | undefined {
+    const toll = this.#options.bucket?.take(performance.now()) ?? 'pass';
+    if (toll === 'close') {
+      this.#end(CloseCode.tooMany, 'too many messages');
+      return undefined;
+    }
+    let ref: Ref | undefined;
+    try {
+      const frame = parseFrame(data, binary);
+      ref = checkRef(this.route.refOf(frame));
+      if (toll === 'refuse') throw new ChatError('rate_limited', 'too many messages');
+      const result = this.route.onFrame(frame, this);
+      return result?.catch((error) => this.#replyError(error, ref));
+    } catch (error) {
+      this.#replyError(error, ref);
+      return undefined;
+    }
+  }
+
+  #replyError(thrown: unknown, ref: Ref | undefined): void {
+    const error = toChatError(thrown);
+    if (error.code === 'internal') this.#options.onFault(thrown);
+    this.#session?.replyError(error, ref);
+  }
+
+  /** Reads from the socket only while there is room for what comes. */
+  #steer(): void {
+    const full = this.#waiting.length >= MAX_WAITING_FRAMES || this.#unanswered >= MAX_UNANSWERED;
+    if (full !== this.#paused) {
+      this.#paused = full;
+      if (full) this.#options.ws.pause();
+      else this.#options.ws.resume();
+    }
+    if (this.#unanswered === 0 && !this.#busy) this.#wakeIdle();
+  }
+
+  #wakeIdle(): void {
+    for (const resume of this.#idle.splice(0)) resume();
+  }
+
+  #end(code: number, reason: string): void {
+    if (this.#session) this.#session.close(code, reason);
+    else this.close(code, reason);
+  }
+
+  #onClose(code: number): void {
+    // 1006: no close frame came. One that answers ours does not count as the client's own wish.
+    const clean = code !== 1006 && !this.#closing;
+    this.#closing = true;
+    this.#waiting = [];
+    this.#session?.dispose();
+    this.#wakeIdle();
+    this.#options.onClosed(this, clean);
+  }
+}
+
+function parseFrame(data: Buffer, binary: boolean): unknown {
+  if (binary) throw new ChatError('bad_request', 'binary frames are not supported');
+  try {
+    return JSON.parse(data.toString());
+  } catch {
+    throw new ChatError('bad_request', 'the frame is not valid JSON');
+  }
+}

@@ -1,0 +1,32 @@
+import { ChatError, type ErrorCode } from '../core/errors.js';
+
+/** The HTTP status of each code, where a dialect's document does not say otherwise. */
+export const STATUS: Record<ErrorCode, number> = {
+  bad_request: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  too_large: 413,
+  rate_limited: 429,
+  unavailable: 503,
+  in_doubt: 503,
+  internal: 500,
+};
+
+/**
+ * Whatever was thrown, as a ChatError. Faults of the request (malformed JSON, wrong media type, body too large)
+ * keep their words; everything unknown becomes `internal`, without its words.
+ */
+export function toChatError(error: unknown): ChatError {
+  if (error instanceof ChatError) return error;
+  const { statusCode, message } = error as { statusCode?: number; message?: string };
+  if (statusCode === 404) return new ChatError('not_found', message ?? 'not found');
+  if (statusCode === 413) return new ChatError('too_large', 'the request body is too large');
+  if (statusCode === 429) return new ChatError('rate_limited', 'too many requests', { cause: error });
+  if (statusCode === 503) return new ChatError('unavailable', message ?? 'unavailable', { cause: error });
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new ChatError('bad_request', message ?? 'bad request', { cause: error });
+  }
+  return new ChatError('internal', 'internal error', { cause: error });
+}

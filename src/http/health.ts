@@ -1,0 +1,50 @@
+import type { FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
+
+/** How long Redis may be away before this node says that it cannot serve, in ms. */
+const AWAY_LIMIT_MS = 10_000;
+
+/** What readiness is made of. */
+export interface Vitals {
+  /** Whether what is published arrives here. */
+  readonly hearing: boolean;
+  /** When Redis last answered (monotonic ms); undefined: never. */
+  readonly answeredAt: number | undefined;
+}
+
+/** Says whether this node is alive and whether it can serve. */
+export class Health {
+  draining = false;
+  readonly #vitals: Vitals;
+
+  constructor(vitals: Vitals) {
+    this.#vitals = vitals;
+  }
+
+  /** Why this node is not ready; empty when it is. */
+  faults(): string[] {
+    const { hearing, answeredAt } = this.#vitals;
+    const faults: string[] = [];
+    if (this.draining) faults.push('draining');
+    if (answeredAt === undefined) faults.push('Redis has not answered yet');
+    else if (performance.now() - answeredAt > AWAY_LIMIT_MS) faults.push('Redis does not answer');
+    if (!hearing && faults.length === 0) faults.push('what is published does not arrive here');
+    return faults;
+  }
+}
+
+/** `/healthz` (alive, whatever Redis does), `/readyz` and `/metrics`. None of them counts towards limits. */
+export function registerHealth(app: FastifyInstance, health: Health, metrics: Registry): void {
+  const config = { unlimited: true };
+  app.get('/healthz', { config, logLevel: 'warn' }, () => ({ status: 'ok' }));
+  app.get('/readyz', { config, logLevel: 'warn' }, (_, reply) => {
+    const faults = health.faults();
+    if (faults.length === 0) return { status: 'ready' };
+    reply.code(503);
+    return { status: 'not ready', reasons: faults };
+  });
+  app.get('/metrics', { config, logLevel: 'warn' }, async (_, reply) => {
+    reply.header('content-type', metrics.contentType);
+    return metrics.metrics();
+  });
+}

@@ -1,0 +1,136 @@
+import cors from '@fastify/cors';
+import websocket from '@fastify/websocket';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import type { ChatError } from '../core/errors.js';
+import type { Dialect, DialectContext } from '../dialects/dialect.js';
+import type { Authenticator } from './auth.js';
+import { STATUS, toChatError } from './errors.js';
+import { type LimitOptions, registerLimits } from './limits.js';
+import { redactUrl } from './redact.js';
+
+/** Long enough for a token in a path. */
+const MAX_PARAM_LENGTH = 8_192;
+/** Fragments of one message: a real client sends a handful. */
+const MAX_FRAGMENTS = 64;
+/** What JSON escapes can make of a text, and the rest of a frame. */
+const ESCAPE_FACTOR = 6;
+const ENVELOPE_BYTES = 4_096;
+/** How long a request may take to arrive whole. */
+const REQUEST_TIMEOUT_MS = 60_000;
+
+export interface ServerOptions {
+  readonly log: Logger;
+  readonly maxMessageBytes: number;
+  readonly trustProxy: boolean | number | readonly string[];
+  /** `*` or origins. */
+  readonly allowedOrigins: readonly string[];
+  readonly limits: LimitOptions;
+}
+
+/** The HTTP server with everything that all dialects share, and no route yet. */
+export async function createServer(options: ServerOptions, auth: Authenticator): Promise<FastifyInstance> {
+  const maxPayload = options.maxMessageBytes * ESCAPE_FACTOR + ENVELOPE_BYTES;
+  const app = Fastify({
+    loggerInstance: options.log,
+    disableRequestLogging: true,
+    trustProxy: trust(options.trustProxy),
+    bodyLimit: maxPayload,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: 'idle',
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
+  }) as unknown as FastifyInstance;
+  app.decorateRequest('admitted', null);
+  logRequests(app);
+  if (!options.trustProxy) warnOfProxy(app);
+  await app.register(cors, {
+    origin: options.allowedOrigins.includes('*') ? '*' : [...options.allowedOrigins],
+  });
+  await app.register(websocket, {
+    // The socket closes itself with the right code; there is nothing to add but noise.
+    errorHandler: (error, _socket, request) => request.log.debug({ err: error }, 'socket error'),
+    // Sockets are drained before the server closes: nothing is left to do here.
+    preClose: (done) => done(),
+    options: {
+      maxPayload,
+      maxFragments: MAX_FRAGMENTS,
+      perMessageDeflate: false,
+      handleProtocols: (offered) => (offered.has('bearer') ? 'bearer' : ([...offered][0] ?? false)),
+      verifyClient: ({ origin }, done) => done(mayConnect(origin, options.allowedOrigins), 403),
+    },
+  });
+  await registerLimits(app, auth, options.limits);
+  answerErrors(app, (error) => ({ status: STATUS[error.code], body: { detail: error.message } }));
+  return app;
+}
+
+/** Puts a dialect on its paths, with its own shape of errors. */
+export async function mountDialect(
+  app: FastifyInstance,
+  dialect: Dialect,
+  context: DialectContext,
+): Promise<void> {
+  await app.register(
+    async (scope) => {
+      answerErrors(scope, (error) => dialect.renderError(error));
+      dialect.register(scope, context);
+    },
+    { prefix: dialect.prefix },
+  );
+}
+
+/** Answers errors and unknown paths of a scope in its shape. */
+function answerErrors(
+  scope: FastifyInstance,
+  render: (error: ChatError) => { status: number; body: unknown },
+): void {
+  const answer = (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
+    const error = toChatError(thrown);
+    if (error.code === 'internal') request.log.error({ err: thrown }, 'a request could not be handled');
+    const { status, body } = render(error);
+    if (error.retryAfterS !== undefined) reply.header('retry-after', error.retryAfterS);
+    if (status === 401) reply.header('www-authenticate', 'Bearer');
+    return reply.code(status).send(body);
+  };
+  scope.setErrorHandler((thrown, request, reply) => answer(thrown, request, reply));
+  scope.setNotFoundHandler((request, reply) => {
+    const words = `${request.method} ${redactUrl(request.url)} not found`;
+    return answer({ statusCode: 404, message: words }, request, reply);
+  });
+}
+
+/** One line per request, when it is answered; none per message. */
+function logRequests(app: FastifyInstance): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, ip } = request;
+    const url = redactUrl(request.url);
+    request.log.info(
+      { method, url, ip, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      'request',
+    );
+  });
+}
+
+function warnOfProxy(app: FastifyInstance): void {
+  let warned = false;
+  app.addHook('onRequest', async (request) => {
+    if (warned || request.headers['x-forwarded-for'] === undefined) return;
+    warned = true;
+    request.log.warn(
+      'X-Forwarded-For arrives while TRUST_PROXY is off: all clients of that proxy count as one address',
+    );
+  });
+}
+
+// A number counts the proxies between the client and this node.
+function trust(
+  setting: ServerOptions['trustProxy'],
+): boolean | string[] | ((address: string, hop: number) => boolean) {
+  if (typeof setting === 'number') return (_, hop) => hop < setting;
+  return typeof setting === 'boolean' ? setting : [...setting];
+}
+
+// Clients that are no browsers send no Origin.
+function mayConnect(origin: string | undefined, allowed: readonly string[]): boolean {
+  return origin === undefined || allowed.includes('*') || allowed.includes(origin);
+}

@@ -1,0 +1,216 @@
+import type { Since } from '../core/cursor.js';
+import type { UserId } from '../core/ids.js';
+import { bareProfile, type Message, type Position, type Profile } from '../core/model.js';
+import type { Log } from '../core/ports.js';
+import type { Encoder } from '../core/rendering.js';
+import { textFrame } from './frame.js';
+import type { PendingSends } from './pending.js';
+import type { CatchUpRunner, Feed, Reader, ReadStart } from './reader.js';
+import { SharedReads } from './shared-reads.js';
+import type { RealtimeStats } from './stats.js';
+
+/** Messages of one read for a reader that gets single frames, and for one that gets pages. */
+const READ_MESSAGES = 64;
+const PAGE_MESSAGES = 500;
+/** Text of one page frame, roughly: a page may hold fewer messages than allowed. */
+const PAGE_BYTES = 192 * 1024;
+const RETRY_MS = 250;
+/** How long a reader that is ahead of this node waits for it to catch up. */
+const AHEAD_WAIT_MS = 20;
+const AHEAD_TRIES = 150;
+
+export interface CatchUpOptions {
+  readonly log: Log;
+  readonly pending: PendingSends;
+  readonly stats: RealtimeStats;
+  readonly profiles: (users: readonly UserId[]) => Promise<Map<UserId, Profile>>;
+  /** Messages of the page that a new reader starts with. */
+  readonly newest: number;
+}
+
+/**
+ * Brings readers from where they are to the head of a feed, at their own pace, and makes them live
+ * there. The same code serves a new socket, a resume, a slow reader and a fork.
+ */
+export class CatchUp implements CatchUpRunner {
+  readonly #options: CatchUpOptions;
+  readonly #reads: SharedReads;
+
+  constructor(options: CatchUpOptions) {
+    this.#options = options;
+    this.#reads = new SharedReads(options.log, options.stats);
+  }
+
+  async run(session: Reader, feed: Feed, start?: ReadStart): Promise<void> {
+    let place = start;
+    let paged = false;
+    while (!session.closed) {
+      try {
+        if (session.takeRestart(feed)) place = { from: 'reset' };
+        if (place) {
+          paged = await this.#place(session, feed, place);
+          place = undefined;
+        }
+        await session.capacity();
+        if (session.closed) return;
+        feed.flush();
+        const position = session.positionIn(feed) ?? feed.head;
+        if (position.offset >= feed.head.offset && !paged) {
+          session.goLive(feed);
+          return;
+        }
+        paged = (await this.#step(session, feed, position, paged)) && paged;
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  /** Finds the reader's position; answers whether what follows is to come in pages. */
+  async #place(session: Reader, feed: Feed, start: ReadStart): Promise<boolean> {
+    const found = start.from === 'since' ? await this.#find(feed, start.since) : undefined;
+    if (found) {
+      session.advance(feed, found);
+      return true;
+    }
+    if (start.from === 'head') {
+      feed.flush();
+      session.advance(feed, feed.head);
+      return false;
+    }
+    const head = feed.head;
+    const newest = await this.#reads.newest(feed, this.#options.newest);
+    if (start.from !== 'newest') session.reply(session.encoder.reset());
+    session.advance(feed, await this.#handNewest(session, feed, newest, head));
+    return false;
+  }
+
+  /** The position that `since` means; undefined when the log does not have it, or has another history there. */
+  async #find(feed: Feed, since: Since): Promise<Position | undefined> {
+    if (since.offset > feed.head.offset && !(await this.#waitForHead(feed, since.offset))) return undefined;
+    if (since.offset === 0) return { offset: 0, nonce: '' };
+    let nonce = feed.nonceAt(since.offset);
+    if (nonce === undefined && since.nonce !== undefined) {
+      // An erased or trimmed entry cannot be compared: readers go on past it.
+      nonce = (await this.#reads.one(feed, since.offset))?.nonce ?? since.nonce;
+    }
+    if (since.nonce !== undefined && nonce !== since.nonce) return undefined;
+    return { offset: since.offset, nonce: nonce ?? '' };
+  }
+
+  // The reader comes from a node that has seen more than this one: the log decides.
+  async #waitForHead(feed: Feed, offset: number): Promise<boolean> {
+    const then = feed.head.offset;
+    const [tip] = await this.#options.log.tips([feed.room.id]);
+    if (!tip || tip.offset < offset) return false;
+    feed.checkTip(tip, then);
+    for (let i = 0; i < AHEAD_TRIES && feed.head.offset < offset; i += 1) {
+      await new Promise((resolve) => setTimeout(resolve, AHEAD_WAIT_MS));
+    }
+    return feed.head.offset >= offset;
+  }
+
+  /** Hands out one read; answers whether there is more before the head. */
+  async #step(session: Reader, feed: Feed, position: Position, paged: boolean): Promise<boolean> {
+    const head = feed.head;
+    const asPage = paged && session.encoder.page !== undefined;
+    const read = await this.#reads.after(feed, position.offset, asPage ? PAGE_MESSAGES : READ_MESSAGES);
+    const page = read.filter((message) => message.offset <= head.offset);
+    await this.#decided(session, page);
+    const profiles = await this.#profiles(session.encoder, page);
+    // Meanwhile the log may have turned out to have another history.
+    if (session.closed || session.positionIn(feed) !== position) return true;
+    if (page.length === 0) {
+      // Everything up to the head was erased or trimmed.
+      if (asPage) session.push(textFrame(session.encoder.page?.([], feed.room) ?? ''));
+      session.advance(feed, head);
+      return false;
+    }
+    const handed = asPage
+      ? this.#pushPage(session, feed, page, position)
+      : this.#pushAll(session, feed, page, profiles, position);
+    session.advance(feed, handed);
+    // A page that stopped before this socket's own message is the last page: frames go on from there.
+    return handed.offset < head.offset && handed !== position;
+  }
+
+  /** The newest page, in one frame where the dialect has such a frame; answers up to where it handed out. */
+  async #handNewest(
+    session: Reader,
+    feed: Feed,
+    page: readonly Message[],
+    upTo: Position,
+  ): Promise<Position> {
+    const before = { offset: (page[0]?.offset ?? upTo.offset + 1) - 1, nonce: '' };
+    if (!session.encoder.page) {
+      const profiles = await this.#profiles(session.encoder, page);
+      return this.#pushAll(session, feed, page, profiles, before);
+    }
+    const part = this.#withoutOwn(session, page);
+    session.push(this.#reads.pageFrame(feed, session.encoder, part, session.encoder.page));
+    return part.length < page.length ? (part.at(-1) ?? before) : (page.at(-1) ?? upTo);
+  }
+
+  #pushPage(session: Reader, feed: Feed, page: readonly Message[], before: Position): Position {
+    let bytes = 0;
+    let count = 0;
+    while (count < page.length && (count === 0 || bytes < PAGE_BYTES)) {
+      bytes += (page[count] as Message).text.length;
+      count += 1;
+    }
+    const part = this.#withoutOwn(session, page.slice(0, count));
+    const encode = session.encoder.page as NonNullable<Encoder['page']>;
+    session.push(this.#reads.pageFrame(feed, session.encoder, part, encode));
+    return part.at(-1) ?? before;
+  }
+
+  // A page carries no acknowledgement: what this socket sent itself follows in frames of its own.
+  #withoutOwn(session: Reader, page: readonly Message[]): readonly Message[] {
+    if (session.sent.size === 0) return page;
+    const own = page.findIndex((message) => session.sent.has(message.nonce));
+    return own < 0 ? page : page.slice(0, own);
+  }
+
+  /** Pushes messages until the outbox is full; answers how far it came. */
+  #pushAll(
+    session: Reader,
+    feed: Feed,
+    page: readonly Message[],
+    profiles: Map<UserId, Profile>,
+    before: Position,
+  ): Position {
+    let last = before;
+    let count = 0;
+    for (const message of page) {
+      const profile = profiles.get(message.sender) ?? bareProfile(message.sender);
+      const context = { room: feed.room, profile, live: false };
+      const send = this.#options.pending.get(message.nonce);
+      const own = send?.session === session;
+      if (own) this.#options.pending.delete(message.nonce);
+      const text = own
+        ? session.encoder.own(message, context, send.ref)
+        : session.encoder.message(message, context);
+      if (text !== null) session.push(textFrame(text));
+      last = message;
+      count += 1;
+      if (session.stalled) break;
+    }
+    const { delivered } = this.#options.stats;
+    const { dialect } = session.encoder;
+    delivered.set(dialect, (delivered.get(dialect) ?? 0) + count);
+    return last;
+  }
+
+  // What this socket sent itself must not reach it as stored before that is sure.
+  async #decided(session: Reader, page: readonly Message[]): Promise<void> {
+    for (const message of page) {
+      const send = this.#options.pending.get(message.nonce);
+      if (send?.session === session && send.undecided) await send.undecided;
+    }
+  }
+
+  async #profiles(encoder: Encoder, page: readonly Message[]): Promise<Map<UserId, Profile>> {
+    if (!encoder.needsProfiles || page.length === 0) return new Map();
+    return this.#options.profiles([...new Set(page.map((message) => message.sender))]);
+  }
+}

@@ -1,0 +1,253 @@
+import type { UserId } from '../core/ids.js';
+import type { Message, MessageEvent, Nonce, Position, Profile, Room, RoomEvent } from '../core/model.js';
+import type { Log } from '../core/ports.js';
+import { classify, NonceMemory, newestCommon, REMEMBERED_NONCES } from '../core/position.js';
+import type { BatchItem, Broadcaster } from './broadcast.js';
+import type { Feed, Reader } from './reader.js';
+import type { RealtimeStats } from './stats.js';
+import { Tail } from './tail.js';
+import type { Flushable, Ticker } from './ticker.js';
+
+/** Messages of one read of the log. */
+const PAGE = 500;
+/** Events that wait while the log is read; more are dropped, since the log has them too. */
+const MAX_HELD = 1_000;
+/** Passes over the log in one repair: what is missing after them, the tip check finds. */
+const MAX_PASSES = 3;
+const RETRY_MS = 250;
+
+export interface FeedOptions {
+  readonly log: Log;
+  readonly ticker: Ticker;
+  readonly broadcaster: Broadcaster;
+  readonly stats: RealtimeStats;
+  readonly profiles: (users: readonly UserId[]) => Promise<Map<UserId, Profile>>;
+  readonly onRollback: (room: Room, from: Position, to: Position | undefined) => void;
+}
+
+/**
+ * One room as this node reads it: subscribed, in step with the log, handing every message once and in
+ * order to the local sockets that are live. Whatever pub/sub loses, repeats or brings out of order is
+ * mended here from the log; sockets never notice.
+ */
+export class RoomFeed implements Feed, Flushable {
+  readonly room: Room;
+  /** Local readers; kept by the hub. */
+  readers = 0;
+  /** Since when nobody reads (monotonic ms); kept by the hub. */
+  idleSince = 0;
+  /** The newest append (Redis time, ms) that the hub has heard of, and how often it has looked at it. */
+  newestMs = 0;
+  looks = 0;
+  readonly tail = new Tail();
+  readonly #options: FeedOptions;
+  readonly #memory = new NonceMemory();
+  readonly #live = new Set<Reader>();
+  readonly #behind = new Set<Reader>();
+  #head: Position = { offset: 0, nonce: '' };
+  #headCreatedMs = 0;
+  #held: MessageEvent[] | undefined = []; // until begin()
+  #batch: BatchItem[] = [];
+  #closed = false;
+
+  constructor(room: Room, options: FeedOptions) {
+    this.room = room;
+    this.#options = options;
+  }
+
+  get head(): Position {
+    return this.#head;
+  }
+
+  nonceAt(offset: number): Nonce | undefined {
+    return this.#memory.at(offset);
+  }
+
+  get headCreatedMs(): number {
+    return this.#headCreatedMs;
+  }
+
+  /** Goes live at `tip`, which was read after the subscription was acknowledged. */
+  begin(tip: Position): void {
+    this.#head = tip;
+    if (tip.offset > 0) this.#memory.push(tip.offset, tip.nonce);
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    this.onEvents(held.filter((event) => event.message.offset > tip.offset));
+  }
+
+  /** Takes what came over the room's channel, in the order of publication. */
+  onEvents(events: readonly RoomEvent[]): void {
+    for (const event of events) {
+      if (event.kind !== 'message') this.#enqueue({ event, before: this.#head });
+      else if (this.#held) this.#hold(event);
+      else this.#onMessage(event);
+    }
+  }
+
+  checkTip(tip: Position, headThen: number): void {
+    if (this.#held) return; // a repair is under way, or begin() has yet to come
+    const known = this.#memory.at(tip.offset);
+    const behind = tip.offset > this.#head.offset || tip.offset < headThen;
+    if (behind || (known !== undefined && known !== tip.nonce)) this.#startRepair();
+  }
+
+  addLive(reader: Reader): void {
+    this.flush();
+    this.#behind.delete(reader);
+    this.#live.add(reader);
+  }
+
+  addBehind(reader: Reader): void {
+    this.#live.delete(reader);
+    this.#behind.add(reader);
+  }
+
+  remove(reader: Reader): void {
+    this.#live.delete(reader);
+    this.#behind.delete(reader);
+  }
+
+  /** Stops everything; what is under way ends without effect. */
+  close(): void {
+    this.#closed = true;
+    this.#live.clear();
+    this.#behind.clear();
+  }
+
+  flush(): void {
+    const batch = this.#batch;
+    if (batch.length === 0) return;
+    this.#batch = [];
+    this.#options.broadcaster.send(this, batch, this.#live);
+  }
+
+  #hold(event: MessageEvent): void {
+    if ((this.#held as MessageEvent[]).length < MAX_HELD) (this.#held as MessageEvent[]).push(event);
+  }
+
+  #onMessage(event: MessageEvent): void {
+    const { message, prev } = event;
+    const place = { offset: message.offset, nonce: message.nonce, prev };
+    const verdict = classify(this.#head, place, (offset) => this.#memory.at(offset));
+    if (verdict === 'next') this.#deliver(message, event.profile, true);
+    else if (verdict !== 'known') {
+      this.#options.stats.gaps += 1;
+      this.#startRepair();
+      this.#hold(event);
+    }
+  }
+
+  #deliver(message: Message, profile: Profile | undefined, live: boolean): void {
+    const before = this.#head;
+    this.#head = { offset: message.offset, nonce: message.nonce };
+    this.#headCreatedMs = message.createdMs;
+    this.#memory.push(message.offset, message.nonce);
+    this.tail.push(message, before.offset);
+    this.#enqueue({ message, profile, live, before });
+  }
+
+  #enqueue(item: BatchItem): void {
+    if (this.#batch.push(item) === 1) this.#options.ticker.feed(this);
+  }
+
+  #startRepair(): void {
+    if (this.#held) return;
+    this.#held = [];
+    void this.#repair();
+  }
+
+  async #repair(): Promise<void> {
+    for (let pass = 0; pass < MAX_PASSES && !this.#closed; ) {
+      try {
+        await this.#readToEnd();
+        pass += 1;
+      } catch {
+        // Redis is away: the log is read when it answers again.
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        continue;
+      }
+      if (this.#replayHeld()) break;
+    }
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const event of held) this.#deliverIfNext(event);
+  }
+
+  /** Hands out the held events that continue the head; false when one shows that the log has more. */
+  #replayHeld(): boolean {
+    const held = this.#held as MessageEvent[];
+    this.#held = [];
+    for (const event of held) this.#deliverIfNext(event);
+    return held.every((event) => event.message.offset <= this.#head.offset);
+  }
+
+  #deliverIfNext(event: MessageEvent): void {
+    const { message, prev } = event;
+    if (message.offset === this.#head.offset + 1 && prev === this.#head.nonce)
+      this.#deliver(message, event.profile, true);
+  }
+
+  // Reads from the head inclusive: the entry there proves that this is still the same history.
+  async #readToEnd(): Promise<void> {
+    for (;;) {
+      const from = this.#head;
+      const page = await this.#options.log.readAfter(this.room.id, Math.max(0, from.offset - 1), PAGE);
+      this.#options.stats.logReads += 1;
+      if (this.#closed) return;
+      const first = page[0];
+      if (from.offset > 0 && (await this.#isFork(from, first))) {
+        await this.#followFork(from);
+        continue;
+      }
+      const fresh = page.filter((message) => message.offset > from.offset);
+      const profiles = await this.#profilesOf(fresh);
+      for (const message of fresh) this.#deliver(message, profiles?.get(message.sender), true);
+      this.#options.stats.recovered += fresh.length;
+      if (page.length < PAGE) return;
+    }
+  }
+
+  async #profilesOf(messages: readonly Message[]): Promise<Map<UserId, Profile> | undefined> {
+    if (this.room.kind === 'public' || messages.length === 0) return undefined;
+    return this.#options.profiles([...new Set(messages.map((message) => message.sender))]);
+  }
+
+  async #isFork(head: Position, first: Message | undefined): Promise<boolean> {
+    if (first?.offset === head.offset) return first.nonce !== head.nonce;
+    // The entry is gone. Erased or trimmed it is no fork; beyond the tip it is.
+    const [tip] = await this.#options.log.tips([this.room.id]);
+    return (tip as Position).offset < head.offset;
+  }
+
+  /** The log has another history than ours: goes on from the newest entry that both have. */
+  async #followFork(from: Position): Promise<void> {
+    const entries = await this.#options.log.readBefore(this.room.id, from.offset, REMEMBERED_NONCES);
+    if (this.#closed) return;
+    const common =
+      newestCommon(entries, (offset) => this.#memory.at(offset)) ?? this.#commonStart(entries.length);
+    this.flush();
+    this.tail.clear();
+    this.#options.onRollback(this.room, from, common);
+    if (common) {
+      this.#options.stats.rollbacks += 1;
+      this.#memory.cutAbove(common.offset);
+      this.#head = common;
+      for (const reader of this.#behind) reader.rewind(this, common);
+      return;
+    }
+    this.#options.stats.resyncs += 1;
+    const [tip] = await this.#options.log.tips([this.room.id]);
+    this.#head = tip as Position;
+    this.#memory.restart(this.#head);
+    for (const reader of [...this.#live, ...this.#behind]) reader.restart(this);
+  }
+
+  // A log that remembers from its first entry has the empty log in common with any other.
+  #commonStart(entriesAtOrBelowHead: number): Position | undefined {
+    const wholeHistoryKnown = this.#memory.first <= 1;
+    return wholeHistoryKnown && entriesAtOrBelowHead < REMEMBERED_NONCES
+      ? { offset: 0, nonce: '' }
+      : undefined;
+  }
+}

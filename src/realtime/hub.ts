@@ -1,0 +1,213 @@
+import { ChatError } from '../core/errors.js';
+import type { RoomId, UserId } from '../core/ids.js';
+import type { Position, Profile, Room, RoomEvent } from '../core/model.js';
+import type { FanOut, FanOutHandler, Log } from '../core/ports.js';
+import { Broadcaster } from './broadcast.js';
+import { CatchUp } from './catchup.js';
+import { RoomFeed } from './feed.js';
+import { PendingSends } from './pending.js';
+import { Session, type SessionOptions } from './session.js';
+import type { RealtimeStats } from './stats.js';
+import { Ticker } from './ticker.js';
+
+/** How often the newest appends are compared with what was handed out: finds a lost last message. */
+const TIP_CHECK_MS = 2_000;
+/** A difference must last this long before it counts: an event may be on its way. */
+const SETTLE_MS = 100;
+const RETRY_MS = 500;
+/** How long a feed without readers is kept: a reconnecting crowd finds it open. */
+const LINGER_MS = 10_000;
+
+export interface HubOptions {
+  readonly log: Log;
+  readonly fanOut: FanOut;
+  readonly stats: RealtimeStats;
+  readonly profiles: (users: readonly UserId[]) => Promise<Map<UserId, Profile>>;
+  /** Messages of the page that a new reader starts with. */
+  readonly newest: number;
+  readonly onRollback: (room: Room, from: Position, to: Position | undefined) => void;
+}
+
+/** All feeds of a node: opens them, closes them, and sees to it that none stays behind its log. */
+export class Hub implements FanOutHandler {
+  readonly #options: HubOptions;
+  readonly #ticker = new Ticker();
+  readonly #pending = new PendingSends();
+  readonly #broadcaster: Broadcaster;
+  readonly #catchUp: CatchUp;
+  readonly #feeds = new Map<RoomId, RoomFeed>();
+  /** Rooms whose feed is subscribed and in step. */
+  readonly #begun = new Set<RoomId>();
+  readonly #opening = new Map<RoomId, Promise<void>>();
+  readonly #unverified = new Set<RoomId>();
+  #verifying = false;
+  #closed = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+    this.#broadcaster = new Broadcaster(this.#pending, options.stats);
+    this.#catchUp = new CatchUp({ ...options, pending: this.#pending });
+  }
+
+  start(): void {
+    const check = () => {
+      void this.#checkTips().finally(() => {
+        if (!this.#closed) this.#timer = setTimeout(check, TIP_CHECK_MS);
+      });
+    };
+    this.#timer = setTimeout(check, TIP_CHECK_MS);
+  }
+
+  /** A session for a socket. It reads nothing yet. */
+  session(options: Pick<SessionOptions, 'user' | 'encoder' | 'transport'>): Session {
+    return new Session({
+      ...options,
+      ticker: this.#ticker,
+      pending: this.#pending,
+      stats: this.#options.stats,
+      catchUp: this.#catchUp,
+    });
+  }
+
+  /**
+   * The feeds of `rooms`, subscribed and in step with their logs. Each must be released once.
+   * @throws ChatError unavailable when Redis does not answer in time; nothing is held then
+   */
+  async open(rooms: readonly Room[]): Promise<RoomFeed[]> {
+    const feeds = rooms.map((room) => this.#acquire(room));
+    try {
+      await this.#begin(rooms.filter((room) => !this.#opening.has(room.id) && !this.#begun.has(room.id)));
+      await Promise.all(rooms.map((room) => this.#opening.get(room.id)));
+    } catch (error) {
+      for (const feed of feeds) this.release(feed);
+      throw error;
+    }
+    return feeds;
+  }
+
+  release(feed: RoomFeed): void {
+    feed.readers -= 1;
+    feed.idleSince = performance.now();
+  }
+
+  onEvents(room: RoomId, events: RoomEvent[]): void {
+    this.#feeds.get(room)?.onEvents(events);
+  }
+
+  onSubscribed(rooms: readonly RoomId[]): void {
+    for (const room of rooms) if (this.#feeds.has(room)) this.#unverified.add(room);
+    void this.#verify();
+  }
+
+  get feedCount(): number {
+    return this.#feeds.size;
+  }
+
+  get pendingSends(): number {
+    return this.#pending.size;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const feed of this.#feeds.values()) feed.close();
+  }
+
+  #acquire(room: Room): RoomFeed {
+    let feed = this.#feeds.get(room.id);
+    if (!feed) {
+      feed = new RoomFeed(room, {
+        ...this.#options,
+        ticker: this.#ticker,
+        broadcaster: this.#broadcaster,
+      });
+      this.#feeds.set(room.id, feed);
+    }
+    feed.readers += 1;
+    return feed;
+  }
+
+  // Subscribed first, then the tip is read: nothing published in between can be missed.
+  async #begin(rooms: readonly Room[]): Promise<void> {
+    if (rooms.length === 0) return;
+    const ids = rooms.map((room) => room.id);
+    const opening = (async () => {
+      await Promise.all(ids.map((id) => this.#options.fanOut.subscribe(id)));
+      const tips = await this.#options.log.tips(ids);
+      ids.forEach((id, i) => {
+        this.#feeds.get(id)?.begin(tips[i] as Position);
+        this.#begun.add(id);
+      });
+    })();
+    const settled = opening.catch(() => {
+      throw new ChatError('unavailable', 'the service is temporarily unavailable', { retryAfterS: 1 });
+    });
+    for (const id of ids) this.#opening.set(id, settled);
+    try {
+      await settled;
+    } finally {
+      for (const id of ids) this.#opening.delete(id);
+    }
+  }
+
+  async #checkTips(): Promise<void> {
+    this.#closeIdle();
+    try {
+      const recent = await this.#options.log.recentlyAppended([...this.#begun]);
+      const suspects = [...recent].filter(([room, at]) => this.#isSuspect(room, at));
+      await this.#compare(suspects.map(([room]) => room));
+    } catch {
+      // Redis is away; the next round or the new subscription looks again.
+    }
+  }
+
+  // An append newer than our head was lost or is on its way. One as old as our head is looked at twice: there may be
+  // another one of the same millisecond.
+  #isSuspect(room: RoomId, at: number): boolean {
+    const feed = this.#feeds.get(room);
+    if (!feed) return false;
+    if (at !== feed.newestMs) feed.looks = 0;
+    feed.newestMs = at;
+    feed.looks += 1;
+    return at > feed.headCreatedMs || feed.looks <= 2;
+  }
+
+  /** Compares the tips of `rooms` with what their feeds handed out, after a pause: an event may be on its way. */
+  async #compare(rooms: readonly RoomId[]): Promise<void> {
+    if (rooms.length === 0) return;
+    const then = rooms.map((room) => this.#feeds.get(room)?.head.offset ?? 0);
+    const tips = await this.#options.log.tips(rooms);
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    rooms.forEach((room, i) => {
+      if (this.#begun.has(room)) this.#feeds.get(room)?.checkTip(tips[i] as Position, then[i] as number);
+    });
+  }
+
+  async #verify(): Promise<void> {
+    if (this.#verifying) return;
+    this.#verifying = true;
+    while (this.#unverified.size > 0 && !this.#closed) {
+      const rooms = [...this.#unverified];
+      this.#unverified.clear();
+      try {
+        await this.#compare(rooms);
+      } catch {
+        for (const room of rooms) this.#unverified.add(room);
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    this.#verifying = false;
+  }
+
+  #closeIdle(): void {
+    const now = performance.now();
+    for (const [room, feed] of this.#feeds) {
+      if (feed.readers > 0 || this.#opening.has(room) || now - feed.idleSince < LINGER_MS) continue;
+      feed.close();
+      this.#feeds.delete(room);
+      this.#begun.delete(room);
+      this.#options.fanOut.unsubscribe(room);
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import type { Since } from '../core/cursor.js';
+import type { ChatError } from '../core/errors.js';
+import type { UserId } from '../core/ids.js';
+import type { Nonce, Position, Room } from '../core/model.js';
+import type { Encoder, Ref } from '../core/rendering.js';
+import type { Tail } from './tail.js';
+
+/** What a feed sees of a socket that reads it. */
+export interface Reader {
+  readonly user: UserId;
+  readonly encoder: Encoder;
+  readonly closed: boolean;
+  /** More is waiting for this socket than it may have: hand it nothing. */
+  readonly stalled: boolean;
+  /** Nonces of its sends whose messages have not come back yet; kept by PendingSends. */
+  readonly sent: Set<Nonce>;
+  /** Queues finished frames. */
+  push(chunk: Buffer): void;
+  /** Queues an answer to something that the client itself sent. */
+  reply(text: string): void;
+  replyError(error: ChatError, ref?: Ref): void;
+  /** Resolves when there is room in the outbox again, or the session is closed. */
+  capacity(): Promise<void>;
+  /** Where it is behind in `feed`; undefined when it is live there. */
+  positionIn(feed: Feed): Position | undefined;
+  /** Leaves live delivery in `feed`: goes on from the log after `position`. */
+  fallBehind(feed: Feed, position: Position): void;
+  /** Notes that a reader that is behind has everything up to `position`. */
+  advance(feed: Feed, position: Position): void;
+  /** A reader that is behind has caught up with the head. */
+  goLive(feed: Feed): void;
+  /** Entries above `position` are gone from the log: go on from there. */
+  rewind(feed: Feed, position: Position): void;
+  /** The log has nothing in common any more with what was read: start over. */
+  restart(feed: Feed): void;
+  /** Whether the reader has to start over in `feed`; asked once. */
+  takeRestart(feed: Feed): boolean;
+}
+
+/** What a reader sees of a feed. */
+export interface Feed {
+  readonly room: Room;
+  /** The newest message handed out. */
+  readonly head: Position;
+  readonly tail: Tail;
+  /** The nonce handed out at `offset`, as far as this node remembers. */
+  nonceAt(offset: number): Nonce | undefined;
+  /** Hands what came in this turn to the live readers. */
+  flush(): void;
+  /** Compares with the log's tip, read while the head was at `headThen`; reads the log when they differ. */
+  checkTip(tip: Position, headThen: number): void;
+  /** The reader has everything up to the head: from now on it is handed what comes. */
+  addLive(reader: Reader): void;
+  /** The reader goes on from the log, until it calls `addLive`. */
+  addBehind(reader: Reader): void;
+  remove(reader: Reader): void;
+}
+
+/** Where a reader starts. */
+export type ReadStart =
+  | { from: 'head' } // nothing old, only what comes
+  | { from: 'newest' } // the newest page, then what comes
+  | { from: 'since'; since: Since } // everything after a place
+  | { from: 'reset' }; // as `newest`, after saying that its place is gone
+
+/** Brings a reader to the head of a feed and makes it live there. */
+export interface CatchUpRunner {
+  /** Resolves when the reader is live or closed. Never rejects: without Redis it waits for it. */
+  run(reader: Reader, feed: Feed, start?: ReadStart): Promise<void>;
+}

@@ -1,0 +1,115 @@
+import { Cluster, Redis } from 'ioredis';
+import type { Appended, Draft } from '../core/ports.js';
+import type { PendingAppend } from './batch.js';
+import { type Client, connectPrimary, disconnect, unavailable } from './connection.js';
+import { partitionSlot, roomPartition } from './keys.js';
+import { AppendLane, type LaneOptions } from './lane.js';
+
+/** How many (room, sender) pairs a node remembers as members, to spare Redis the question. */
+const KNOWN_MEMBERS = 50_000;
+/** A batch that went to the wrong primary is sent again after this pause, while its deadline lasts. */
+const REROUTE_PAUSE_MS = 100;
+/** What a draft costs beside its text: ids, keys, envelope. */
+const ITEM_OVERHEAD_BYTES = 512;
+
+/**
+ * Puts drafts on lanes: one lane to a single Redis (or the primary of a Sentinel group), one to each
+ * primary of a cluster.
+ */
+export class Appender {
+  readonly #client: Client;
+  readonly #name: string;
+  readonly #options: LaneOptions;
+  readonly #lanes = new Map<string, { lane: AppendLane; redis: Redis }>();
+  readonly #members = new Set<string>();
+
+  /** `client`: with role `appends`, used by nothing else, named `name`. */
+  constructor(client: Client, name: string, options: Omit<LaneOptions, 'misrouted'>) {
+    this.#client = client;
+    this.#name = name;
+    this.#options =
+      client instanceof Cluster
+        ? { ...options, misrouted: (items) => this.#reroute(client, items) }
+        : options;
+    if (client instanceof Redis) this.#addLane('', client);
+  }
+
+  append(draft: Draft): Promise<Appended> {
+    const pair = `${draft.room.id} ${draft.sender}`;
+    const join = draft.room.kind === 'public' && !this.#members.has(pair);
+    return new Promise((resolve, reject) => {
+      this.#route({
+        draft,
+        since: performance.now(),
+        bytes: Buffer.byteLength(draft.text) + ITEM_OVERHEAD_BYTES,
+        join,
+        open: true,
+        resolve: join ? (stored) => resolve(this.#remember(pair, stored)) : resolve,
+        reject,
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#lanes.values()].map(({ lane }) => lane.close()));
+    await Promise.all([...this.#lanes.values()].map(({ redis }) => disconnect(redis)));
+    if (this.#client instanceof Cluster) await disconnect(this.#client);
+  }
+
+  #remember(pair: string, stored: Appended): Appended {
+    if (this.#members.size >= KNOWN_MEMBERS) this.#members.clear();
+    this.#members.add(pair);
+    return stored;
+  }
+
+  #route(item: PendingAppend): void {
+    const address = this.#addressOf(item);
+    if (address === undefined) {
+      item.open = false;
+      item.reject(unavailable(new Error('no primary for this slot')));
+      return;
+    }
+    const known = this.#lanes.get(address) ?? this.#connectLane(address);
+    known.lane.push(item);
+  }
+
+  #addressOf(item: PendingAppend): string | undefined {
+    if (!(this.#client instanceof Cluster)) return '';
+    return this.#client.slots[partitionSlot(roomPartition(item.draft.room.id))]?.[0];
+  }
+
+  // A connection of the lane's own: the cluster client would repeat a write whose answer it lost.
+  #connectLane(address: string): { lane: AppendLane; redis: Redis } {
+    const cluster = this.#client as Cluster;
+    const redis = connectPrimary(cluster, address);
+    redis.on('error', () => this.#pruneLanes());
+    return this.#addLane(address, redis);
+  }
+
+  #addLane(address: string, redis: Redis): { lane: AppendLane; redis: Redis } {
+    const entry = { lane: new AppendLane(redis, this.#name, this.#options), redis };
+    this.#lanes.set(address, entry);
+    return entry;
+  }
+
+  // A primary that left the cluster: its lane has nothing more to do. What it had in doubt stays in
+  // doubt, since only the primary that follows it could tell.
+  #pruneLanes(): void {
+    const cluster = this.#client as Cluster;
+    const primaries = new Set(
+      cluster.nodes('master').map((node) => `${node.options.host}:${node.options.port}`),
+    );
+    for (const [address, { lane, redis }] of this.#lanes) {
+      if (primaries.size === 0 || primaries.has(address)) continue;
+      this.#lanes.delete(address);
+      void lane.close().finally(() => redis.disconnect());
+    }
+  }
+
+  #reroute(cluster: Cluster, items: PendingAppend[]): void {
+    cluster.refreshSlotsCache();
+    setTimeout(() => {
+      for (const item of items) if (item.open) this.#route(item);
+    }, REROUTE_PAUSE_MS);
+  }
+}

@@ -1,0 +1,76 @@
+import type { Appended, Draft } from '../core/ports.js';
+import { channels, encodeId, keys, roomPartition } from './keys.js';
+
+/** How long an idempotency key is remembered, in seconds. */
+const KEY_TTL_S = 24 * 60 * 60;
+
+/** A draft on its way into the log. */
+export interface PendingAppend {
+  readonly draft: Draft;
+  /** When the caller asked, in ms of the monotonic clock. */
+  readonly since: number;
+  readonly bytes: number;
+  /** Whether the sender is to be made a member of the room. */
+  readonly join: boolean;
+  /** False once the caller has been answered: whatever comes later is nobody's business. */
+  open: boolean;
+  resolve(result: Appended): void;
+  reject(error: Error): void;
+}
+
+/** The keys and arguments of `append.lua` for some drafts, and the drafts in the order of its answers. */
+export interface AppendCall {
+  readonly keys: string[];
+  readonly args: (string | number)[];
+  readonly items: PendingAppend[];
+}
+
+/** Builds one call out of `items`. Drafts of one room stay in their order; rooms are brought together. */
+export function buildAppend(items: readonly PendingAppend[], keepMessages: number): AppendCall {
+  const call: AppendCall = { keys: [], args: [keepMessages, KEY_TTL_S], items: [] };
+  for (const group of groupByRoom(items)) {
+    const room = (group[0] as PendingAppend).draft.room.id;
+    call.keys.push(
+      keys.room(room),
+      keys.log(room),
+      keys.recent(roomPartition(room)),
+      keys.members(room),
+      keys.read(room),
+    );
+    call.args.push(room, channels.room(room), group.length);
+    for (const item of group) addDraft(call, item);
+  }
+  return call;
+}
+
+function addDraft(call: AppendCall, item: PendingAppend): void {
+  const { draft } = item;
+  const room = draft.room.id;
+  call.items.push(item);
+  call.keys.push(
+    keys.readRanges(room, draft.sender),
+    draft.key === undefined ? keys.room(room) : keys.sent(room, draft.sender, draft.key),
+  );
+  call.args.push(
+    draft.nonce,
+    draft.sender,
+    encodeId(draft.sender),
+    draft.text,
+    draft.attachments.length === 0 ? '' : JSON.stringify(draft.attachments),
+    draft.via,
+    draft.profile === undefined ? '' : JSON.stringify(draft.profile),
+    draft.key === undefined ? '0' : '1',
+    item.join ? '1' : '0',
+  );
+}
+
+function groupByRoom(items: readonly PendingAppend[]): PendingAppend[][] {
+  if (items.length === 1) return [items as PendingAppend[]];
+  const groups = new Map<number, PendingAppend[]>();
+  for (const item of items) {
+    const group = groups.get(item.draft.room.id);
+    if (group) group.push(item);
+    else groups.set(item.draft.room.id, [item]);
+  }
+  return [...groups.values()];
+}

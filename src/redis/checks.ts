@@ -1,0 +1,74 @@
+import { Cluster, type Redis } from 'ioredis';
+import { type Client, guard } from './connection.js';
+
+/** What a Redis must be like for the promises that a node makes. */
+export interface Requirements {
+  readonly durability: 'fast' | 'durable';
+  readonly waitReplicas: number;
+}
+
+/** What this Redis is and can. */
+export interface Capabilities {
+  readonly version: string;
+  /** Whether it has WAITAOF. */
+  readonly waitAof: boolean;
+  /** What is wrong with it, one sentence each; empty: fit. */
+  readonly faults: readonly string[];
+}
+
+/**
+ * Looks at the Redis (one primary of a cluster stands for all).
+ * @throws ChatError unavailable when it does not answer
+ */
+export async function inspect(client: Client, requirements: Requirements): Promise<Capabilities> {
+  const redis = client instanceof Cluster ? (client.nodes('master')[0] ?? client) : client;
+  const info = await guard(redis.info());
+  const version = field(info, 'valkey_version') ?? field(info, 'redis_version') ?? '0';
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const valkey = field(info, 'valkey_version') !== undefined;
+  const waitAof = !valkey ? major > 7 || (major === 7 && minor >= 2) : true;
+  const faults: string[] = [];
+  if (major < 7) faults.push(`Redis 7.0 or newer is needed, this one is ${version}`);
+  const policy = field(info, 'maxmemory_policy');
+  if (policy !== undefined && policy !== 'noeviction') {
+    faults.push(`maxmemory-policy is ${policy}: it must be noeviction, or Redis deletes messages`);
+  }
+  if (requirements.durability === 'durable' && !waitAof && requirements.waitReplicas === 0) {
+    faults.push(...(await syncFaults(redis)));
+  }
+  return { version, waitAof, faults };
+}
+
+// Without replicas and without WAITAOF only Redis itself can put a write on disk before it answers.
+async function syncFaults(redis: Redis | Cluster): Promise<string[]> {
+  const answer = (await guard(redis.config('GET', 'append*'))) as string[];
+  const setting = (name: string) => answer[answer.indexOf(name) + 1];
+  if (setting('appendonly') === 'yes' && setting('appendfsync') === 'always') return [];
+  return ['DURABILITY=durable on one Redis below 7.2 needs appendonly yes and appendfsync always'];
+}
+
+function field(info: string, name: string): string | undefined {
+  return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
+}
+
+/**
+ * Waits until what a connection wrote is as safe as `durable` promises: on `waitReplicas` replicas, and on disk
+ * where Redis can say so. Undefined when there is nothing to wait for.
+ */
+export function confirmation(
+  requirements: Requirements & { waitTimeoutMs: number },
+  capabilities: () => Capabilities | undefined,
+): ((redis: Redis) => Promise<boolean>) | undefined {
+  if (requirements.durability === 'fast') return undefined;
+  const { waitReplicas, waitTimeoutMs } = requirements;
+  return async (redis) => {
+    if (capabilities()?.waitAof) {
+      const [local, replicas] = (await redis.call('WAITAOF', 1, waitReplicas, waitTimeoutMs)) as [
+        number,
+        number,
+      ];
+      return local >= 1 && replicas >= waitReplicas;
+    }
+    return waitReplicas === 0 || (await redis.wait(waitReplicas, waitTimeoutMs)) >= waitReplicas;
+  };
+}

@@ -1,0 +1,153 @@
+import { type RedisOptions as AnyRedisOptions, Cluster, type ClusterOptions, Redis } from 'ioredis';
+import { ChatError } from '../core/errors.js';
+
+// How replies are mapped stays the library's default: the same shapes on RESP2 and RESP3.
+type RedisOptions = Omit<AnyRedisOptions, 'replyMapping' | 'protocol'>;
+type OneClusterOptions = Omit<ClusterOptions, 'redisOptions'> & { redisOptions: RedisOptions };
+
+/** Where Redis is: one server, a Sentinel group, or a cluster. */
+export interface RedisTarget {
+  /** `redis://` or `rediss://` URLs; several only for a cluster. */
+  readonly urls: readonly string[];
+  readonly cluster: boolean;
+  readonly sentinels: readonly { host: string; port: number }[];
+  readonly sentinelName: string | undefined;
+}
+
+export type Client = Redis | Cluster;
+
+/** The part of a logger that this layer needs. */
+export interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** How long a command may take, in ms, before its caller hears that Redis is away. */
+export const COMMAND_DEADLINE_MS = 3_000;
+
+/** Growing pauses with jitter, so that a thousand nodes don't come back in step. */
+function retryDelay(attempt: number): number {
+  return Math.min(1_000, 25 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2);
+}
+
+const COMMON: RedisOptions = {
+  connectTimeout: 3_000,
+  retryStrategy: retryDelay,
+  enableAutoPipelining: false,
+  // A primary that was demoted answers READONLY: reconnect to whoever is primary now.
+  reconnectOnError: (error) => error.message.startsWith('READONLY'),
+};
+
+/** For reads and idempotent writes: they may be repeated after a reconnect, and fail after a few attempts. */
+const COMMANDS: RedisOptions = { ...COMMON, commandTimeout: COMMAND_DEADLINE_MS, maxRetriesPerRequest: 3 };
+
+/** For appends: nothing is ever sent twice by the client library, and nothing waits in its queue. */
+const APPENDS: RedisOptions = {
+  ...COMMON,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  enableOfflineQueue: false,
+};
+
+/** For subscriptions: the owner makes them anew after every reconnect, because it must know when. */
+const SUBSCRIPTIONS: RedisOptions = { ...COMMON, autoResubscribe: false, maxRetriesPerRequest: 0 };
+
+const ROLES = { commands: COMMANDS, appends: APPENDS, subscriptions: SUBSCRIPTIONS } as const;
+
+/**
+ * A client for one purpose. It reconnects for ever; commands meanwhile fail as the role says.
+ * Connection errors are logged, at most one line in five seconds per client.
+ */
+export function connect(target: RedisTarget, role: keyof typeof ROLES, name: string, log: Log): Client {
+  const options: RedisOptions = { ...ROLES[role], connectionName: name };
+  const client = target.cluster ? connectCluster(target, options) : connectOne(target, options);
+  let loggedAt = 0;
+  client.on('error', (error: Error) => {
+    if (Date.now() - loggedAt < 5_000) return;
+    loggedAt = Date.now();
+    log.warn({ role, error: error.message }, 'redis connection error');
+  });
+  return client;
+}
+
+/** A connection to one server of its own: a Redis, or the current primary of a Sentinel group. */
+function connectOne(target: RedisTarget, options: RedisOptions): Redis {
+  if (target.sentinels.length === 0) return new Redis(target.urls[0] as string, options);
+  const url = target.urls[0] === undefined ? undefined : new URL(target.urls[0]);
+  return new Redis({
+    ...options,
+    ...(url?.username ? { username: decodeURIComponent(url.username) } : {}),
+    ...(url?.password ? { password: decodeURIComponent(url.password) } : {}),
+    sentinels: [...target.sentinels],
+    name: target.sentinelName as string,
+    sentinelRetryStrategy: retryDelay,
+    // Reconnect as soon as a Sentinel announces another primary, not when the old connection dies.
+    failoverDetector: true,
+  });
+}
+
+function connectCluster(target: RedisTarget, redisOptions: RedisOptions): Cluster {
+  const first = new URL(target.urls[0] as string);
+  const options: OneClusterOptions = {
+    redisOptions: {
+      ...redisOptions,
+      ...(first.username ? { username: decodeURIComponent(first.username) } : {}),
+      ...(first.password ? { password: decodeURIComponent(first.password) } : {}),
+      ...(first.protocol === 'rediss:' ? { tls: {} } : {}),
+    },
+    shardedSubscribers: true,
+    clusterRetryStrategy: retryDelay,
+    maxRedirections: 64,
+    retryDelayOnFailover: 200,
+    retryDelayOnClusterDown: 200,
+    retryDelayOnMoved: 100,
+    slotsRefreshTimeout: 2_000,
+    enableOfflineQueue: true,
+  };
+  return new Cluster(
+    target.urls.map((text) => {
+      const url = new URL(text);
+      return { host: url.hostname, port: Number(url.port || 6379) };
+    }),
+    options,
+  );
+}
+
+/** A connection straight to one node of a cluster (`host:port`), with the cluster client's own settings. */
+export function connectPrimary(cluster: Cluster, address: string): Redis {
+  const at = address.lastIndexOf(':');
+  const own = (cluster.options.redisOptions ?? {}) as RedisOptions;
+  return new Redis({ ...own, host: address.slice(0, at), port: Number(address.slice(at + 1)) });
+}
+
+/** An error reply of Redis: the command was answered, so its outcome is certain. */
+export function isReply(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError';
+}
+
+/** The ChatError that callers get when Redis does not do what it is asked. */
+export function unavailable(cause: unknown): ChatError {
+  return new ChatError('unavailable', 'the service is temporarily unavailable', { retryAfterS: 1, cause });
+}
+
+/** The outcome of a command, with every failure turned into `unavailable`. */
+export async function guard<T>(command: Promise<T>): Promise<T> {
+  try {
+    return await command;
+  } catch (error) {
+    throw error instanceof ChatError ? error : unavailable(error);
+  }
+}
+
+/** Ends a client: politely within a second, else at once. Never throws. */
+export async function disconnect(client: Client): Promise<void> {
+  const timer = setTimeout(() => client.disconnect(), 1_000);
+  try {
+    await client.quit();
+  } catch {
+    client.disconnect(); // it was not connected: there is nobody to say goodbye to
+  } finally {
+    clearTimeout(timer);
+  }
+}

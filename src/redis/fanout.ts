@@ -1,0 +1,158 @@
+import type { RoomId } from '../core/ids.js';
+import type { EphemeralEvent } from '../core/model.js';
+import type { FanOut, FanOutHandler } from '../core/ports.js';
+import { type Client, guard, type Log } from './connection.js';
+import { decodeEvents, encodeEphemeral } from './events.js';
+import { channels, partitionSlot } from './keys.js';
+import { probedPartitions, Subscriptions } from './subscriptions.js';
+
+const PROBE_EVERY_MS = 2_000;
+/** Published, answered, and not heard for this long: the subscription is dead. */
+const DEAF_AFTER_MS = 6_000;
+
+interface Probe {
+  /** Whether it came back since the subscription was made. */
+  heard: boolean;
+  /** When the newest one came back, and when the newest one went out and was answered (monotonic ms). */
+  heardAt: number;
+  publishedAt: number;
+}
+
+/** What the fan-out counts; the process shows it as metrics. */
+export interface FanOutStats {
+  undecodable: number;
+  deafness: number;
+}
+
+/**
+ * Fan-out over sharded pub/sub, and the proof that it delivers: every 2 s the node publishes on a
+ * channel of its own at each primary and expects to hear it. A healthy TCP connection proves
+ * nothing: after a fail-over or behind a proxy a subscription can be dead on a live connection.
+ */
+export class RedisFanOut implements FanOut {
+  readonly stats: FanOutStats = { undecodable: 0, deafness: 0 };
+  readonly #commands: Client;
+  readonly #subscriptions: Subscriptions;
+  readonly #node: string;
+  readonly #log: Log;
+  #handler: FanOutHandler = { onEvents: () => undefined, onSubscribed: () => undefined };
+  readonly #probes = new Map<string, Probe>();
+  #timer: NodeJS.Timeout | undefined;
+  #answeredAt: number | undefined;
+
+  constructor(commands: Client, subscriber: Client, node: string, log: Log) {
+    this.#commands = commands;
+    this.#node = node;
+    this.#log = log;
+    const handler = {
+      onMessage: (channel: string, payload: string) => this.#onMessage(channel, payload),
+      onRenewed: (names: readonly string[]) => this.#onRenewed(names),
+    };
+    this.#subscriptions = new Subscriptions(subscriber, handler, log);
+  }
+
+  /** Starts to deliver to `handler`, and to probe. */
+  start(handler: FanOutHandler): void {
+    this.#handler = handler;
+    this.#timer = setInterval(() => this.#probe(), PROBE_EVERY_MS);
+    this.#probe();
+  }
+
+  subscribe(room: RoomId): Promise<void> {
+    return this.#subscriptions.subscribe(channels.room(room));
+  }
+
+  unsubscribe(room: RoomId): void {
+    this.#subscriptions.unsubscribe(channels.room(room));
+  }
+
+  async publish(room: RoomId, event: EphemeralEvent): Promise<void> {
+    await guard(this.#commands.spublish(channels.room(room), encodeEphemeral(event)));
+  }
+
+  /** Whether what is published arrives, as far as Redis answers at all. False until the first probe came back. */
+  get hearing(): boolean {
+    const probes = [...this.#probes.values()];
+    return probes.length > 0 && probes.every((probe) => probe.heard && !isDeaf(probe));
+  }
+
+  /** When Redis last answered a probe's publication (monotonic ms); undefined: never. */
+  get answeredAt(): number | undefined {
+    return this.#answeredAt;
+  }
+
+  /** Times the subscriber connection was made. */
+  get connects(): number {
+    return this.#subscriptions.reconnects;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#subscriptions.close();
+  }
+
+  #onMessage(channel: string, payload: string): void {
+    const room = channels.roomOf(channel);
+    if (room === undefined) {
+      const probe = this.#probes.get(channel);
+      if (probe) {
+        probe.heard = true;
+        probe.heardAt = performance.now();
+      }
+      return;
+    }
+    const events = decodeEvents(room, payload);
+    if (events) this.#handler.onEvents(room, events);
+    else this.stats.undecodable += 1;
+  }
+
+  #onRenewed(names: readonly string[]): void {
+    const rooms = names.map(channels.roomOf).filter((room) => room !== undefined);
+    if (rooms.length > 0) this.#handler.onSubscribed(rooms);
+  }
+
+  #probe(): void {
+    this.#followTopology();
+    const now = performance.now();
+    for (const [channel, probe] of this.#probes) {
+      if (isDeaf(probe)) this.#heal(channel, probe);
+      // A publication that fails says nothing about hearing: Redis is away.
+      this.#commands.spublish(channel, '1').then(
+        () => {
+          probe.publishedAt = now;
+          this.#answeredAt = performance.now();
+        },
+        () => undefined,
+      );
+    }
+  }
+
+  #heal(channel: string, probe: Probe): void {
+    this.stats.deafness += 1;
+    this.#log.error({ channel }, 'deaf: what is published does not arrive; subscribing anew');
+    probe.heard = false;
+    probe.heardAt = probe.publishedAt;
+    this.#subscriptions.renew();
+  }
+
+  #followTopology(): void {
+    const wanted = new Set(
+      probedPartitions(this.#commands, partitionSlot).map((p) => channels.probe(p, this.#node)),
+    );
+    for (const channel of this.#probes.keys()) {
+      if (wanted.has(channel)) continue;
+      this.#probes.delete(channel);
+      this.#subscriptions.unsubscribe(channel);
+    }
+    for (const channel of wanted) {
+      if (this.#probes.has(channel)) continue;
+      const now = performance.now();
+      this.#probes.set(channel, { heard: false, heardAt: now, publishedAt: now });
+      this.#subscriptions.subscribe(channel).catch(() => this.#probes.delete(channel));
+    }
+  }
+}
+
+function isDeaf(probe: Probe): boolean {
+  return probe.publishedAt - probe.heardAt > DEAF_AFTER_MS;
+}

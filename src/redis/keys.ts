@@ -1,0 +1,107 @@
+import calculateSlot from 'cluster-key-slot';
+import type { RoomId, UserId } from '../core/ids.js';
+
+/**
+ * Every key and channel name, in one place. Ids inside a name are percent-encoded, so that `x:y` and
+ * `z` never meet `x` and `y:z`.
+ *
+ * Rooms and users are spread over 256 partitions, each with a hash tag of its own; a partition is
+ * the unit of bulk work on a cluster (one script call touches one slot). The tags are chosen so that
+ * each partition lies in its own 64 of the 16,384 slots. They name data at rest: they never change.
+ */
+export const PARTITIONS = 256;
+
+const SLOTS_PER_PARTITION = 16_384 / PARTITIONS;
+
+/** The hash tag of each partition: the shortest base-36 number whose slot lies in the partition's share. */
+export const PARTITION_TAGS: readonly string[] = (() => {
+  const tags = new Array<string | undefined>(PARTITIONS);
+  for (let n = 0, found = 0; found < PARTITIONS; n += 1) {
+    const tag = n.toString(36);
+    const partition = Math.floor(calculateSlot(tag) / SLOTS_PER_PARTITION);
+    if (tags[partition] !== undefined) continue;
+    tags[partition] = tag;
+    found += 1;
+  }
+  return tags as string[];
+})();
+
+/** An id as part of a key or field name. Never contains `:`, `|`, `{`, `}`, `%` unescaped, or whitespace. */
+export function encodeId(id: string): string {
+  return encodeURIComponent(id);
+}
+
+/** The inverse of {@link encodeId}. */
+export function decodeId(text: string): string {
+  return decodeURIComponent(text);
+}
+
+export function roomPartition(room: RoomId): number {
+  return room % PARTITIONS;
+}
+
+export function userPartition(user: UserId): number {
+  return calculateSlot(encodeId(user)) % PARTITIONS;
+}
+
+function tagOf(partition: number): string {
+  return PARTITION_TAGS[partition] as string;
+}
+
+/** The slot of a partition's keys. */
+export function partitionSlot(partition: number): number {
+  return calculateSlot(tagOf(partition));
+}
+
+const roomBase = (room: RoomId) => `{${tagOf(roomPartition(room))}}:room:${room}`;
+const userBase = (user: UserId) => `{${tagOf(userPartition(user))}}:user:${encodeId(user)}`;
+
+export const keys = {
+  room: roomBase,
+  log: (room: RoomId) => `${roomBase(room)}:log`,
+  members: (room: RoomId) => `${roomBase(room)}:members`,
+  read: (room: RoomId) => `${roomBase(room)}:read`,
+  delivered: (room: RoomId) => `${roomBase(room)}:delivered`,
+  readRanges: (room: RoomId, user: UserId) => `${roomBase(room)}:read:${encodeId(user)}`,
+  deliveredRanges: (room: RoomId, user: UserId) => `${roomBase(room)}:delivered:${encodeId(user)}`,
+  here: (room: RoomId) => `${roomBase(room)}:here`,
+  sent: (room: RoomId, user: UserId, key: string) =>
+    `${roomBase(room)}:sent:${encodeId(user)}:${encodeId(key)}`,
+  recent: (partition: number) => `{${tagOf(partition)}}:recent`,
+  /** The rooms (`r<id>`) and users (`u<id>`) of a partition that a node counts in. */
+  nodeEntries: (partition: number, node: string) => `{${tagOf(partition)}}:node:${encodeId(node)}`,
+  user: userBase,
+  userRooms: (user: UserId) => `${userBase(user)}:rooms`,
+  userOnline: (user: UserId) => `${userBase(user)}:online`,
+  userReceipts: (user: UserId) => `${userBase(user)}:receipts`,
+  direct: (a: UserId, b: UserId) => `direct:${[encodeId(a), encodeId(b)].sort().join(':')}`,
+  publicRooms: 'rooms:public',
+  roomCounter: 'counter:rooms',
+  users: 'users',
+  userCounter: 'counter:users',
+  emailIndex: (email: string) => `users:email:${encodeId(email)}`,
+  nodes: 'nodes',
+  eviction: (node: string) => `nodes:evict:${encodeId(node)}`,
+  cursorBase: (handle: string) => `cursor:${handle}`,
+  ticket: (ticket: string) => `ticket:${ticket}`,
+} as const;
+
+const ROOM_CHANNEL = /:room:(\d+):events$/;
+const USER_CHANNEL = /:user:([^:]+):events$/;
+
+export const channels = {
+  room: (room: RoomId) => `${roomBase(room)}:events`,
+  user: (user: UserId) => `${userBase(user)}:events`,
+  /** A node's own channel in a partition: it proves that what is published there comes back. */
+  probe: (partition: number, node: string) => `{${tagOf(partition)}}:probe:${encodeId(node)}`,
+  /** The room a channel belongs to, undefined when it is no room's. */
+  roomOf: (channel: string): RoomId | undefined => {
+    const match = ROOM_CHANNEL.exec(channel);
+    return match ? Number(match[1]) : undefined;
+  },
+  /** The user a channel belongs to, undefined when it is no user's. */
+  userOf: (channel: string): UserId | undefined => {
+    const match = USER_CHANNEL.exec(channel);
+    return match ? decodeId(match[1] as string) : undefined;
+  },
+} as const;

@@ -1,0 +1,295 @@
+import type { Redis } from 'ioredis';
+import { ChatError } from '../core/errors.js';
+import type { RoomId } from '../core/ids.js';
+import type { Message } from '../core/model.js';
+import { buildAppend, type PendingAppend } from './batch.js';
+import { isReply, type Log, unavailable } from './connection.js';
+import { decodeEntry, type StreamEntry } from './events.js';
+import { keys } from './keys.js';
+import { runScript, scripts } from './scripts.js';
+
+/** What a lane needs to know besides its connection. */
+export interface LaneOptions {
+  /** Most messages a log keeps; 0 keeps all. */
+  readonly keepMessages: number;
+  /** Waits until what this connection wrote is as safe as configured; false when it is not in time. */
+  readonly confirm: ((redis: Redis) => Promise<boolean>) | undefined;
+  /** Redis answered that these belong elsewhere (nothing was written); undefined: fail them. */
+  readonly misrouted?: (items: PendingAppend[], error: Error) => void;
+  readonly log: Log;
+}
+
+/** Messages of one script call, and their bytes. */
+const BATCH_MESSAGES = 64;
+const BATCH_BYTES = 256 * 1024;
+/** Calls without an answer on one connection. */
+const MAX_IN_FLIGHT = 8;
+/** What may wait here: past it a send fails at once rather than later. */
+const MAX_QUEUED = 10_000;
+const MAX_QUEUED_BYTES = 32 * 1024 * 1024;
+/** A call without an answer for this long: its connection is given up. */
+const CALL_DEADLINE_MS = 3_000;
+/** Every send is answered within this time, one way or the other. */
+const SEND_DEADLINE_MS = 5_000;
+const SWEEP_MS = 200;
+/** How far back a nonce is looked up: past it the outcome stays in doubt. */
+const LOOKUP_ENTRIES = 4_096;
+const LOOKUP_PAGE = 256;
+/** An entry older than the send by this much ends the look-up: clocks differ by less. */
+const LOOKUP_MARGIN_MS = 60_000;
+
+/**
+ * Appends over one connection, exactly once.
+ *
+ * When the connection breaks, the outcome of what was in flight is unknown, and bytes of the old
+ * connection may still execute later. So nothing goes out on the new connection before the old one
+ * is fenced (`CLIENT KILL`, answered by the same server); then each nonce in doubt is looked up at the
+ * tail of its log: found means stored, absent means that it may be sent again.
+ */
+export class AppendLane {
+  readonly #redis: Redis;
+  readonly #options: LaneOptions;
+  readonly #name: string;
+  #queue: PendingAppend[] = [];
+  #queuedBytes = 0;
+  readonly #inFlight = new Set<{ items: PendingAppend[]; since: number }>();
+  #doubtful: PendingAppend[] = [];
+  #open = false;
+  #flushScheduled = false;
+  readonly #sweeper: NodeJS.Timeout;
+
+  /** `name`: the name that all connections of this lane carry at the server, and no others. */
+  constructor(redis: Redis, name: string, options: LaneOptions) {
+    this.#redis = redis;
+    this.#name = name;
+    this.#options = options;
+    redis.on('ready', () => void this.#fence());
+    redis.on('close', () => this.#onClose());
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#sweeper.unref();
+    if (redis.status === 'ready') void this.#fence();
+  }
+
+  /** Takes a draft; its outcome comes through the item's `resolve` and `reject`. */
+  push(item: PendingAppend): void {
+    if (this.#queue.length >= MAX_QUEUED || this.#queuedBytes + item.bytes > MAX_QUEUED_BYTES) {
+      settle(item, unavailable(new Error('append queue full')));
+      return;
+    }
+    this.#queue.push(item);
+    this.#queuedBytes += item.bytes;
+    this.#schedule();
+  }
+
+  /** Sends what waits, then fails what is left. */
+  async close(): Promise<void> {
+    const deadline = performance.now() + 2_000;
+    while ((this.#queue.length > 0 || this.#inFlight.size > 0) && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    clearInterval(this.#sweeper);
+    for (const item of this.#queue.splice(0)) settle(item, unavailable(new Error('closing')));
+    for (const call of this.#inFlight) for (const item of call.items) settle(item, inDoubt());
+    for (const item of this.#doubtful.splice(0)) settle(item, inDoubt());
+  }
+
+  // The messages of one turn of the event loop travel together.
+  #schedule(): void {
+    if (this.#flushScheduled || !this.#open) return;
+    this.#flushScheduled = true;
+    setImmediate(() => {
+      this.#flushScheduled = false;
+      while (this.#open && this.#queue.length > 0 && this.#inFlight.size < MAX_IN_FLIGHT) {
+        void this.#send(this.#takeBatch());
+      }
+    });
+  }
+
+  #takeBatch(): PendingAppend[] {
+    let bytes = 0;
+    let count = 0;
+    for (const item of this.#queue) {
+      if (count > 0 && (count >= BATCH_MESSAGES || bytes + item.bytes > BATCH_BYTES)) break;
+      bytes += item.bytes;
+      count += 1;
+    }
+    this.#queuedBytes -= bytes;
+    return this.#queue.splice(0, count);
+  }
+
+  async #send(batch: PendingAppend[]): Promise<void> {
+    const built = buildAppend(batch, this.#options.keepMessages);
+    const call = { items: built.items, since: performance.now() };
+    this.#inFlight.add(call);
+    try {
+      const script = runScript(this.#redis, scripts.append, built.keys, built.args);
+      // Sent right behind the script, on the connection whose writes it waits for.
+      const confirmed = this.#options.confirm?.(this.#redis) ?? Promise.resolve(true);
+      const [answer, safe] = await Promise.all([script, confirmed]);
+      if (this.#inFlight.delete(call)) this.#settleAll(call.items, answer as number[], safe);
+    } catch (error) {
+      if (this.#inFlight.delete(call)) this.#onFailedCall(call.items, error);
+    }
+    this.#schedule();
+  }
+
+  #settleAll(items: PendingAppend[], answer: number[], safe: boolean): void {
+    items.forEach((item, i) => {
+      const [outcome, offset, createdMs] = answer.slice(i * 3, i * 3 + 3) as [number, number, number];
+      if (!item.open) return;
+      if (outcome === 0) settle(item, new ChatError('not_found', 'room not found'));
+      else if (outcome < 0) settle(item, this.#disagreement(item, offset));
+      else if (!safe) settle(item, inDoubt());
+      else {
+        item.open = false;
+        item.resolve({ offset, createdMs, repeated: outcome === 2 });
+      }
+    });
+  }
+
+  #disagreement(item: PendingAppend, tip: number): ChatError {
+    this.#options.log.error({ room: item.draft.room.id, tip }, 'log and tip of a room disagree');
+    return new ChatError('internal', 'the message could not be stored');
+  }
+
+  #onFailedCall(items: PendingAppend[], error: unknown): void {
+    // An error reply comes before the first write: nothing of the call was stored.
+    if (isReply(error)) {
+      const elsewhere = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/.test(error.message);
+      if (elsewhere && this.#options.misrouted) this.#options.misrouted(items, error);
+      else for (const item of items) settle(item, unavailable(error));
+      return;
+    }
+    this.#doubtful.push(...items);
+    // Whatever broke the call, this connection is not to be trusted with the next one.
+    if (this.#open) this.#redis.disconnect(true);
+  }
+
+  #onClose(): void {
+    this.#open = false;
+    for (const call of this.#inFlight) this.#doubtful.push(...call.items);
+    this.#inFlight.clear();
+  }
+
+  async #fence(): Promise<void> {
+    try {
+      await killOthers(this.#redis, this.#name);
+      await this.#resolveDoubts();
+    } catch (error) {
+      this.#options.log.warn({ error: String(error) }, 'fencing an append connection failed');
+      this.#redis.disconnect(true);
+      return;
+    }
+    this.#open = true;
+    this.#schedule();
+  }
+
+  async #resolveDoubts(): Promise<void> {
+    const doubts = this.#doubtful.filter((item) => item.open);
+    if (doubts.length === 0) {
+      this.#doubtful = [];
+      return;
+    }
+    const found = await lookUp(this.#redis, doubts);
+    const safe = this.#options.confirm ? await this.#confirmAnew(this.#options.confirm) : true;
+    this.#doubtful = [];
+    const again: PendingAppend[] = [];
+    for (const item of doubts) {
+      const outcome = found.get(item.draft.nonce);
+      if (!item.open) continue;
+      if (outcome === undefined) again.push(item);
+      else if (outcome === 'unknown' || !safe) settle(item, inDoubt());
+      else {
+        item.open = false;
+        item.resolve({ offset: outcome.offset, createdMs: outcome.createdMs, repeated: false });
+      }
+    }
+    for (const item of again) this.#queuedBytes += item.bytes;
+    this.#queue = [...again, ...this.#queue];
+  }
+
+  // A wait covers what its own connection wrote: a write behind the found ones stands for them.
+  async #confirmAnew(confirm: (redis: Redis) => Promise<boolean>): Promise<boolean> {
+    await this.#redis.set('durable:mark', '1');
+    return confirm(this.#redis);
+  }
+
+  #sweep(): void {
+    const now = performance.now();
+    const late = (item: PendingAppend) => now - item.since > SEND_DEADLINE_MS;
+    if (this.#queue.length > 0 && late(this.#queue[0] as PendingAppend)) {
+      for (const item of this.#queue) if (late(item)) settle(item, unavailable(new Error('send deadline')));
+      this.#queue = this.#queue.filter((item) => item.open);
+      this.#queuedBytes = this.#queue.reduce((sum, item) => sum + item.bytes, 0);
+    }
+    for (const call of this.#inFlight) {
+      for (const item of call.items) if (late(item)) settle(item, inDoubt());
+      if (this.#open && now - call.since > CALL_DEADLINE_MS) this.#redis.disconnect(true);
+    }
+    for (const item of this.#doubtful) if (late(item)) settle(item, inDoubt());
+  }
+}
+
+function settle(item: PendingAppend, error: ChatError): void {
+  if (!item.open) return;
+  item.open = false;
+  item.reject(error);
+}
+
+function inDoubt(): ChatError {
+  return new ChatError(
+    'in_doubt',
+    'the message may or may not have been stored; repeat it with the same key',
+    {
+      retryAfterS: 1,
+    },
+  );
+}
+
+/** Kills every connection named `name` but the one that asks. Resolves when the server has answered. */
+async function killOthers(redis: Redis, name: string): Promise<void> {
+  const own = await redis.client('ID');
+  const list = (await redis.client('LIST')) as string;
+  for (const line of list.split('\n')) {
+    const id = /^id=(\d+) /.exec(line)?.[1];
+    if (id === undefined || id === String(own) || !line.includes(` name=${name} `)) continue;
+    await redis.client('KILL', 'ID', id);
+  }
+}
+
+type Found = Message | 'unknown';
+
+/** The messages of `items` that stand in their logs; 'unknown' where the tail does not reach back far enough. */
+async function lookUp(redis: Redis, items: readonly PendingAppend[]): Promise<Map<string, Found>> {
+  const byRoom = new Map<RoomId, PendingAppend[]>();
+  for (const item of items) {
+    const room = item.draft.room.id;
+    byRoom.set(room, [...(byRoom.get(room) ?? []), item]);
+  }
+  const found = new Map<string, Found>();
+  for (const [room, drafts] of byRoom) await lookUpRoom(redis, room, drafts, found);
+  return found;
+}
+
+async function lookUpRoom(
+  redis: Redis,
+  room: RoomId,
+  drafts: readonly PendingAppend[],
+  found: Map<string, Found>,
+): Promise<void> {
+  const wanted = new Set(drafts.map((item) => item.draft.nonce));
+  const oldest = Math.max(...drafts.map((item) => performance.now() - item.since));
+  const horizon = Date.now() - oldest - LOOKUP_MARGIN_MS;
+  let end = '+';
+  for (let read = 0; read < LOOKUP_ENTRIES; read += LOOKUP_PAGE) {
+    const page = (await redis.xrevrange(keys.log(room), end, '-', 'COUNT', LOOKUP_PAGE)) as StreamEntry[];
+    for (const entry of page) {
+      const message = decodeEntry(room, entry);
+      if (wanted.delete(message.nonce)) found.set(message.nonce, message);
+      if (message.createdMs < horizon) return;
+      end = `(${entry[0]}`;
+    }
+    if (page.length < LOOKUP_PAGE || wanted.size === 0) return;
+  }
+  for (const nonce of wanted) found.set(nonce, 'unknown');
+}

@@ -1,0 +1,19 @@
+#!lua
+-- Creates a user, or takes over newer claims of a known one.
+--
+-- KEYS   user
+-- ARGV   1 'new' (refuse a known user) | 'any', 2 age of the claims (s since the epoch), then pairs of field and value
+-- ANSWER {1 created | 0 known | -1 refused, the user's fields and values}
+local created = redis.call('HGET', KEYS[1], 'created')
+local outcome = 0
+if created and ARGV[1] == 'new' then return {-1, {}} end
+if not created then
+  local now = redis.call('TIME')
+  redis.call('HSET', KEYS[1], 'created', now[1] * 1000 + math.floor(now[2] / 1000))
+  outcome = 1
+end
+local age = tonumber(redis.call('HGET', KEYS[1], 'claims') or '-1')
+if #ARGV > 2 and tonumber(ARGV[2]) >= age then
+  redis.call('HSET', KEYS[1], 'claims', ARGV[2], unpack(ARGV, 3))
+end
+return {outcome, redis.call('HGETALL', KEYS[1])}

@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto';
+import type { RoomId, UserId } from '../core/ids.js';
+import type { Presence } from '../core/ports.js';
+import { type Client, guard, type Log } from './connection.js';
+import { channels, decodeId, encodeId, keys, PARTITIONS, roomPartition, userPartition } from './keys.js';
+import { Registrar } from './registrar.js';
+import { runScript, scripts } from './scripts.js';
+
+/** How long a node counts after its last sign of life, and how often it gives one, in ms. */
+export const LEASE_MS = 9_000;
+const RENEW_MS = 3_000;
+/** How long one survivor has to clean up before another may try. */
+const EVICTION_MS = 10_000;
+
+/**
+ * Who is where. A node holds one lease; everything it counts in Redis carries its name, so that one
+ * survivor can take it all back when the lease runs out. There is no refresh per socket.
+ */
+export class RedisPresence implements Presence {
+  readonly #client: Client;
+  readonly #base: string;
+  readonly #roomLimit: number;
+  readonly #log: Log;
+  readonly #registrar = new Registrar();
+  #node: string;
+  #first = true;
+  #closed = false;
+  #timer: NodeJS.Timeout | undefined;
+  #renewedAt = 0;
+  #redisBackAt = performance.now();
+  leasesLost = 0;
+
+  /** `client`: with role `commands`. `roomLimit`: people above which a room hears no `joined` and `left`; 0: none. */
+  constructor(client: Client, nodeId: string, roomLimit: number, log: Log) {
+    this.#client = client;
+    this.#base = nodeId;
+    this.#roomLimit = roomLimit;
+    this.#log = log;
+    this.#node = this.#newIncarnation();
+    client.on('ready', () => {
+      this.#redisBackAt = performance.now();
+      this.#registrar.repeatAll(); // it may have lost its last second
+    });
+  }
+
+  /** Takes the lease, now or when Redis comes; then keeps it. */
+  start(): void {
+    const beat = () => {
+      void this.#beat().finally(() => {
+        if (!this.#closed) this.#timer = setTimeout(beat, RENEW_MS);
+      });
+    };
+    beat();
+  }
+
+  enter(room: RoomId, user: UserId): void {
+    this.#registrar.add(`r${room}|${user}`, () => ({
+      apply: async (present) => {
+        await (present ? this.#enter(room, user) : this.#leave(this.#node, room, [user]));
+      },
+    }));
+  }
+
+  leave(room: RoomId, user: UserId, graceMs: number): void {
+    this.#registrar.remove(`r${room}|${user}`, graceMs);
+  }
+
+  /** Counts `user` as online on this node until `offline`. */
+  online(user: UserId): void {
+    this.#registrar.add(`u${user}`, () => ({
+      apply: async (present) => {
+        await this.#setOnline(this.#node, user, present, undefined);
+      },
+    }));
+  }
+
+  offline(user: UserId, graceMs: number): void {
+    this.#registrar.remove(`u${user}`, graceMs);
+  }
+
+  /** Stops renewing, and lets the lease end `graceMs` from now: who only moved to another node never left. */
+  async close(graceMs: number): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#registrar.close();
+    await this.#lease(graceMs, false).catch(() => undefined); // without Redis it ends by itself
+  }
+
+  #newIncarnation(): string {
+    return `${this.#base}.${randomBytes(6).toString('base64url')}`;
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      if ((await this.#lease(LEASE_MS, this.#first)) === 0) {
+        this.leasesLost += 1;
+        this.#log.warn({ node: this.#node }, 'the lease ran out; coming back as a new incarnation');
+        this.#node = this.#newIncarnation();
+        await this.#lease(LEASE_MS, true);
+        this.#registrar.repeatAll();
+      }
+      this.#first = false;
+      this.#renewedAt = performance.now();
+      this.#registrar.resume();
+      // Nobody cleans up within one lease after Redis came back: the others' leases ran out meanwhile too.
+      if (this.#renewedAt - this.#redisBackAt > LEASE_MS) await this.#evictExpired();
+    } catch (error) {
+      this.#log.warn({ error: String(error) }, 'renewing the lease failed');
+    }
+  }
+
+  async #lease(ms: number, first: boolean): Promise<number> {
+    const args = [this.#node, ms, first ? '1' : '0'];
+    return (await guard(runScript(this.#client, scripts.renewLease, [keys.nodes], args))) as number;
+  }
+
+  async #evictExpired(): Promise<void> {
+    const [seconds] = await guard(this.#client.time());
+    const expired = await guard(
+      this.#client.zrange(keys.nodes, '-inf', String(Number(seconds) * 1_000), 'BYSCORE', 'WITHSCORES'),
+    );
+    for (let i = 0; i < expired.length; i += 2) {
+      const node = expired[i] as string;
+      const claimed = await guard(this.#client.set(keys.eviction(node), this.#node, 'PX', EVICTION_MS, 'NX'));
+      if (claimed === 'OK') await this.#evict(node, Number(expired[i + 1]) - LEASE_MS);
+    }
+  }
+
+  // Every step can be repeated; the node's own entry goes last, so that a survivor that dies half-way
+  // leaves the rest to the next one.
+  async #evict(node: string, lastSignMs: number): Promise<void> {
+    this.#log.info({ node }, 'cleaning up after a node whose lease ran out');
+    for (let partition = 0; partition < PARTITIONS; partition += 1) {
+      const entries = await guard(this.#client.smembers(keys.nodeEntries(partition, node)));
+      for (const entry of entries) {
+        if (entry.startsWith('r')) await this.#leave(node, Number(entry.slice(1)), []);
+        else await this.#setOnline(node, decodeId(entry.slice(1)), false, lastSignMs);
+      }
+    }
+    await guard(this.#client.zrem(keys.nodes, node));
+  }
+
+  #enter(room: RoomId, user: UserId): Promise<unknown> {
+    const touched = [keys.here(room), keys.nodeEntries(roomPartition(room), this.#node)];
+    const args = [encodeId(user), this.#node, room, channels.room(room), this.#roomLimit];
+    return guard(runScript(this.#client, scripts.enter, touched, args));
+  }
+
+  #leave(node: string, room: RoomId, users: readonly UserId[]): Promise<unknown> {
+    const touched = [keys.here(room), keys.nodeEntries(roomPartition(room), node)];
+    const args = [node, room, channels.room(room), this.#roomLimit, ...users.map(encodeId)];
+    return guard(runScript(this.#client, scripts.leave, touched, args));
+  }
+
+  #setOnline(node: string, user: UserId, present: boolean, atMs: number | undefined): Promise<unknown> {
+    const touched = [keys.userOnline(user), keys.user(user), keys.nodeEntries(userPartition(user), node)];
+    const args = [node, encodeId(user), present ? '1' : '0', atMs ?? ''];
+    return guard(runScript(this.#client, scripts.online, touched, args));
+  }
+}

@@ -1,0 +1,85 @@
+import type { RoomId, UserId } from '../core/ids.js';
+import type { Room, RoomKind } from '../core/model.js';
+import type { RoomStore } from '../core/ports.js';
+import { type Client, guard, unavailable } from './connection.js';
+import { keys } from './keys.js';
+import { inBulk } from './log.js';
+import { runScript, scripts } from './scripts.js';
+
+/** What a room is never changes: the newest of them are kept here. */
+const KEPT_ROOMS = 20_000;
+/** Numbers tried for a new room: more than one only after a fail-over rolled the counter back. */
+const MAX_NUMBER_TRIES = 10_000;
+
+/** Rooms in Redis hashes. */
+export class RedisRooms implements RoomStore {
+  readonly #client: Client;
+  readonly #kept = new Map<RoomId, Room>();
+
+  /** `client`: with role `commands`. */
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  async get(room: RoomId): Promise<Room | undefined> {
+    return this.#kept.get(room) ?? (await this.getMany([room]))[0];
+  }
+
+  async getMany(rooms: readonly RoomId[]): Promise<(Room | undefined)[]> {
+    const missing = rooms.filter((room) => !this.#kept.has(room));
+    const found = new Map<RoomId, Room>();
+    const hashes = await inBulk(this.#client, missing, (redis, room) => redis.hgetall(keys.room(room)));
+    hashes.forEach((hash, i) => {
+      const room = decodeRoom(missing[i] as RoomId, hash);
+      if (room) found.set(room.id, this.#keep(room));
+    });
+    return rooms.map((room) => found.get(room) ?? this.#kept.get(room));
+  }
+
+  async createPublic(name: string): Promise<Room> {
+    const room = await this.#create('public', name, []);
+    await guard(this.#client.zadd(keys.publicRooms, room.id, String(room.id)));
+    return room;
+  }
+
+  async listPublic(limit: number, before: RoomId | undefined): Promise<Room[]> {
+    const max = before === undefined ? '+inf' : `(${before}`;
+    const ids = await guard(
+      this.#client.zrange(keys.publicRooms, max, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, limit),
+    );
+    const rooms = await this.getMany(ids.reverse().map(Number));
+    return rooms.filter((room) => room !== undefined);
+  }
+
+  async listOf(user: UserId, limit: number): Promise<RoomId[]> {
+    const ids = (await guard(this.#client.smembers(keys.userRooms(user)))).map(Number);
+    return ids.sort((a, b) => b - a).slice(0, limit);
+  }
+
+  async #create(kind: RoomKind, name: string, participants: readonly UserId[]): Promise<Room> {
+    for (let tries = 0; tries < MAX_NUMBER_TRIES; tries += 1) {
+      const id = await guard(this.#client.incr(keys.roomCounter));
+      const args = [kind, name, JSON.stringify(participants)];
+      const created = await guard(runScript(this.#client, scripts.createRoom, [keys.room(id)], args));
+      if (created !== 0) return this.#keep({ id, kind, name, participants, createdMs: created as number });
+    }
+    throw unavailable(new Error('no free room number'));
+  }
+
+  #keep(room: Room): Room {
+    if (this.#kept.size >= KEPT_ROOMS) this.#kept.delete(this.#kept.keys().next().value as RoomId);
+    this.#kept.set(room.id, room);
+    return room;
+  }
+}
+
+function decodeRoom(id: RoomId, hash: Record<string, string>): Room | undefined {
+  if (hash.kind === undefined) return undefined;
+  return {
+    id,
+    kind: hash.kind as RoomKind,
+    name: hash.name as string,
+    participants: JSON.parse(hash.participants as string) as UserId[],
+    createdMs: Number(hash.created),
+  };
+}

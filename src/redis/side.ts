@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto';
+import { Appender } from './appender.js';
+import { type Capabilities, confirmation, inspect, type Requirements } from './checks.js';
+import { type Client, connect, disconnect, type Log, type RedisTarget } from './connection.js';
+import { RedisFanOut } from './fanout.js';
+import { RedisLog } from './log.js';
+import { RedisPresence } from './presence.js';
+import { RedisRooms } from './rooms.js';
+import { RedisUsers } from './users.js';
+
+/** How often a Redis that does not answer is asked again what it is, in ms. */
+const INSPECT_RETRY_MS = 1_000;
+
+export interface RedisSideOptions {
+  readonly target: RedisTarget;
+  readonly nodeId: string;
+  readonly requirements: Requirements & { waitTimeoutMs: number };
+  /** Most messages a log keeps; 0: all. */
+  readonly keepMessages: number;
+  readonly roomPresenceLimit: number;
+  readonly log: Log;
+  /** Redis turned out not to be fit for what the configuration promises. */
+  readonly onUnfit: (faults: readonly string[]) => void;
+}
+
+/** Everything of a node that is in Redis: three connections, and what works over them. */
+export class RedisSide {
+  readonly commands: Client;
+  readonly log: RedisLog;
+  readonly fanOut: RedisFanOut;
+  readonly presence: RedisPresence;
+  readonly rooms: RedisRooms;
+  readonly users: RedisUsers;
+  readonly #options: RedisSideOptions;
+  readonly #appender: Appender;
+  readonly #subscriber: Client;
+  #capabilities: Capabilities | undefined;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(options: RedisSideOptions) {
+    const { target, nodeId, log, requirements } = options;
+    this.#options = options;
+    // Fencing finds this process's own connections by name: nobody else may have it.
+    const name = `parlance-${nodeId}-${randomBytes(6).toString('hex')}`;
+    this.commands = connect(target, 'commands', `${name}-commands`, log);
+    this.#subscriber = connect(target, 'subscriptions', `${name}-subscriptions`, log);
+    const confirm = confirmation(requirements, () => this.#capabilities);
+    this.#appender = new Appender(connect(target, 'appends', `${name}-appends`, log), `${name}-appends`, {
+      keepMessages: options.keepMessages,
+      confirm,
+      log,
+    });
+    this.log = new RedisLog(this.commands, this.#appender);
+    this.fanOut = new RedisFanOut(this.commands, this.#subscriber, name, log);
+    this.presence = new RedisPresence(this.commands, nodeId, options.roomPresenceLimit, log);
+    this.rooms = new RedisRooms(this.commands);
+    this.users = new RedisUsers(this.commands);
+  }
+
+  /** Starts what runs by itself. Looks at Redis as soon as it answers, and says so when it is not fit. */
+  start(handler: Parameters<RedisFanOut['start']>[0]): void {
+    this.fanOut.start(handler);
+    this.presence.start();
+    void this.#inspect();
+  }
+
+  /** Ends it: what is under way first, then the lease (`leaseMs` from now), then the connections. Never throws. */
+  async close(leaseMs: number): Promise<void> {
+    clearTimeout(this.#retry);
+    await this.#appender.close();
+    this.fanOut.close();
+    await this.presence.close(leaseMs);
+    await Promise.all([disconnect(this.commands), disconnect(this.#subscriber)]);
+  }
+
+  async #inspect(): Promise<void> {
+    try {
+      this.#capabilities = await inspect(this.commands, this.#options.requirements);
+      const { version, faults } = this.#capabilities;
+      this.#options.log.info({ version }, 'Redis');
+      if (faults.length > 0) this.#options.onUnfit(faults);
+    } catch {
+      this.#retry = setTimeout(() => void this.#inspect(), INSPECT_RETRY_MS);
+    }
+  }
+}

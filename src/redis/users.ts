@@ -1,0 +1,136 @@
+import type { ProfileClaims } from '../core/identity.js';
+import type { UserId } from '../core/ids.js';
+import type { Profile } from '../core/model.js';
+import type { UserStore } from '../core/ports.js';
+import { type Client, guard, unavailable } from './connection.js';
+import { keys } from './keys.js';
+import { inBulk } from './log.js';
+import { runScript, scripts } from './scripts.js';
+
+/** How long a profile read here is believed, in ms: how late another node's change may show. */
+const FRESH_MS = 5_000;
+const KEPT_PROFILES = 20_000;
+const MAX_NUMBER_TRIES = 10_000;
+
+/** Claims by the name of the hash field that keeps them. */
+const FIELDS = {
+  email: 'email',
+  name: 'name',
+  givenName: 'first',
+  familyName: 'last',
+  picture: 'picture',
+  role: 'role',
+  preferredUsername: 'username',
+} as const satisfies Record<keyof ProfileClaims, string>;
+
+interface Kept {
+  readonly profile: Profile;
+  readonly readAt: number;
+  /** The claims written last, so that a token seen again costs no write. */
+  readonly claims: string | undefined;
+}
+
+/** People in Redis hashes, and a sorted set of them by the time they were made. */
+export class RedisUsers implements UserStore {
+  readonly #client: Client;
+  readonly #kept = new Map<UserId, Kept>();
+
+  /** `client`: with role `commands`. */
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  async get(user: UserId): Promise<Profile | undefined> {
+    return (await this.getMany([user]))[0];
+  }
+
+  async getMany(users: readonly UserId[]): Promise<(Profile | undefined)[]> {
+    const fresh = Date.now() - FRESH_MS;
+    const stale = users.filter((user) => (this.#kept.get(user)?.readAt ?? 0) < fresh);
+    const found = new Map<UserId, Profile>();
+    const hashes = await inBulk(this.#client, stale, (redis, user) => redis.hgetall(keys.user(user)));
+    hashes.forEach((hash, i) => {
+      const user = stale[i] as UserId;
+      const profile = decodeProfile(user, hash);
+      if (profile) found.set(user, this.#keep(profile, this.#kept.get(user)?.claims));
+    });
+    return users.map((user) => found.get(user) ?? this.#kept.get(user)?.profile);
+  }
+
+  async ensure(user: UserId, claims: ProfileClaims, issuedAtS: number | undefined): Promise<Profile> {
+    const pairs = claimPairs(claims);
+    const written = `${issuedAtS ?? 0} ${pairs.join('\n')}`;
+    const kept = this.#kept.get(user);
+    if (kept?.claims === written) return kept.profile;
+    const [outcome, fields] = await this.#write(user, 'any', issuedAtS ?? 0, pairs);
+    const profile = decodeProfile(user, fields) as Profile;
+    // Listed at first sight here too: whoever created it may have died before listing it.
+    if (outcome === 1 || kept === undefined) await this.#list(profile);
+    return this.#keep(profile, written);
+  }
+
+  async createLocal(claims: ProfileClaims): Promise<Profile> {
+    for (let tries = 0; tries < MAX_NUMBER_TRIES; tries += 1) {
+      const user = String(await guard(this.#client.incr(keys.userCounter)));
+      const [outcome, fields] = await this.#write(user, 'new', 0, claimPairs(claims));
+      if (outcome !== 1) continue; // taken: by a token of that subject, or by a counter rolled back
+      const profile = decodeProfile(user, fields) as Profile;
+      await this.#list(profile);
+      return this.#keep(profile, undefined);
+    }
+    throw unavailable(new Error('no free user number'));
+  }
+
+  async list(limit: number, before: UserId | undefined): Promise<Profile[]> {
+    const rank = before === undefined ? null : await guard(this.#client.zrank(keys.users, before));
+    if (before !== undefined && rank === null) return [];
+    const end = rank === null ? -1 : rank - 1;
+    if (end === -1 && rank !== null) return [];
+    const start = rank === null ? -limit : Math.max(0, rank - limit);
+    const users = await guard(this.#client.zrange(keys.users, String(start), String(end)));
+    return (await this.getMany(users)).filter((profile) => profile !== undefined);
+  }
+
+  async #write(user: UserId, mode: 'new' | 'any', ageS: number, pairs: string[]) {
+    const answer = await guard(
+      runScript(this.#client, scripts.ensureUser, [keys.user(user)], [mode, ageS, ...pairs]),
+    );
+    const [outcome, flat] = answer as [number, string[]];
+    const fields: Record<string, string> = {};
+    for (let i = 0; i < flat.length; i += 2) fields[flat[i] as string] = flat[i + 1] as string;
+    return [outcome, fields] as const;
+  }
+
+  async #list(profile: Profile): Promise<void> {
+    await guard(this.#client.zadd(keys.users, 'NX', String(profile.createdMs), profile.id));
+  }
+
+  #keep(profile: Profile, claims: string | undefined): Profile {
+    this.#kept.delete(profile.id);
+    if (this.#kept.size >= KEPT_PROFILES) this.#kept.delete(this.#kept.keys().next().value as UserId);
+    this.#kept.set(profile.id, { profile, readAt: Date.now(), claims });
+    return profile;
+  }
+}
+
+function claimPairs(claims: ProfileClaims): string[] {
+  return Object.entries(FIELDS).flatMap(([claim, field]) => {
+    const value = claims[claim as keyof ProfileClaims];
+    return value === undefined ? [] : [field, value];
+  });
+}
+
+function decodeProfile(id: UserId, hash: Record<string, string>): Profile | undefined {
+  if (hash.created === undefined) return undefined;
+  return {
+    id,
+    email: hash.email ?? null,
+    name: hash.name ?? null,
+    firstName: hash.first ?? null,
+    lastName: hash.last ?? null,
+    picture: hash.picture ?? null,
+    role: hash.role ?? null,
+    username: hash.username ?? null,
+    createdMs: Number(hash.created),
+  };
+}
