@@ -5,6 +5,7 @@ import type { Config } from './config.js';
 import { Messages } from './core/messages.js';
 import { bareProfile } from './core/model.js';
 import { People } from './core/people.js';
+import { Receipts } from './core/receipts.js';
 import { Rooms } from './core/rooms.js';
 import type { DialectContext } from './dialects/dialect.js';
 import { roomsDialect } from './dialects/rooms/index.js';
@@ -17,7 +18,11 @@ import { RETURN_GRACE_MS, SocketHost } from './http/sockets.js';
 import { createTokenVerifier, signToken } from './http/tokens.js';
 import { Hub } from './realtime/hub.js';
 import { type RealtimeStats, realtimeStats } from './realtime/stats.js';
+import { UserFeeds } from './realtime/user-feeds.js';
 import { RedisSide } from './redis/side.js';
+
+/** Dialects whose clients confirm receipts, which are repeated until they do. */
+const CONFIRMED_DIALECTS = ['skillarena'];
 
 /** A node, put together. */
 export interface App {
@@ -47,8 +52,9 @@ export async function createApp(
   const stats = realtimeStats();
   const people = new People(redis.users);
   const hub = createHub(config, log, redis, people, stats);
-  const messages = new Messages(redis.log, config.maxMessageBytes);
-  const sockets = createSocketHost(config, log, redis, hub, messages, people);
+  const messages = new Messages(redis.log, redis.fanOut, config.maxMessageBytes);
+  const userFeeds = new UserFeeds(hub, redis.fanOut, redis.rooms);
+  const sockets = createSocketHost(config, log, { redis, hub, userFeeds, messages, people });
   const metrics = createNodeMetrics(sockets, stats, hub, redis);
   stats.onDelivery = (ageMs) => metrics.deliverySeconds.observe(ageMs / 1_000);
   messages.onAppend = (seconds, failed) => {
@@ -56,7 +62,7 @@ export async function createApp(
     else metrics.appendSeconds.observe(seconds);
   };
 
-  const auth = new Authenticator(createTokenVerifier(config), people);
+  const auth = new Authenticator(createTokenVerifier(config), people, redis.presence);
   const server = await createServer(
     {
       log,
@@ -73,6 +79,12 @@ export async function createApp(
     people,
     rooms: new Rooms(redis.rooms),
     messages,
+    receipts: new Receipts(
+      redis.receipts,
+      (room, offset) => redis.log.readOne(room, offset),
+      CONFIRMED_DIALECTS,
+    ),
+    presence: redis.presence,
     authenticate: (request) => auth.authenticate(request),
     identify: (request) => auth.identify(request),
     mintToken: (user, claims) => signToken(config, { user, claims }),
@@ -82,10 +94,18 @@ export async function createApp(
     await mountDialect(server, dialect, context);
   }
 
-  redis.start(hub);
+  redis.start({
+    onEvents: (room, events) => hub.onEvents(room, events),
+    onUserEvent: (user, event) => userFeeds.onUserEvent(user, event),
+    onSubscribed: (rooms, users) => {
+      hub.onSubscribed(rooms);
+      userFeeds.onSubscribed(users);
+    },
+  });
   hub.start();
+  userFeeds.start();
   sockets.start();
-  const parts = { health, sockets, server, hub, redis, log };
+  const parts = { health, sockets, server, hub, userFeeds, redis, log };
   return { server, drain: (noticeMs, drainMs) => drain(parts, noticeMs, drainMs) };
 }
 
@@ -128,13 +148,13 @@ function createHub(config: Config, log: Logger, redis: RedisSide, people: People
 function createSocketHost(
   config: Config,
   log: Logger,
-  redis: RedisSide,
-  hub: Hub,
-  messages: Messages,
-  people: People,
+  parts: { redis: RedisSide; hub: Hub; userFeeds: UserFeeds; messages: Messages; people: People },
 ): SocketHost {
+  const { redis, hub, userFeeds, messages, people } = parts;
   return new SocketHost({
     hub,
+    userFeeds,
+    cursors: redis.cursors,
     messages,
     presence: redis.presence,
     profileOf: async (user) => (await people.find(user)) ?? bareProfile(user),
@@ -178,18 +198,20 @@ interface Parts {
   readonly sockets: SocketHost;
   readonly server: FastifyInstance;
   readonly hub: Hub;
+  readonly userFeeds: UserFeeds;
   readonly redis: RedisSide;
   readonly log: Logger;
 }
 
 async function drain(parts: Parts, noticeMs: number, drainMs: number): Promise<void> {
-  const { health, sockets, server, hub, redis, log } = parts;
+  const { health, sockets, server, hub, userFeeds, redis, log } = parts;
   health.draining = true;
   const steps: [string, () => unknown][] = [
     // Load balancers notice first: until then this node still serves what they send.
     ['notice', () => new Promise((resolve) => setTimeout(resolve, noticeMs))],
     ['sockets', () => sockets.drain(drainMs)],
     ['server', () => server.close()],
+    ['user feeds', () => userFeeds.close()],
     ['hub', () => hub.close()],
     // Who only moved to another node within this time never left.
     ['redis', () => redis.close(RETURN_GRACE_MS)],

@@ -1,10 +1,11 @@
 import type { Range } from './cursor.js';
-import { ChatError, type ErrorCode } from './errors.js';
-import type { UserId } from './ids.js';
+import { ChatError, type ErrorCode, notFound } from './errors.js';
+import { parseNumericId, type UserId, unfoldMessageId } from './ids.js';
+import { checkText } from './input.js';
 import type { Attachment, Message, Nonce, Profile, Room } from './model.js';
 import { nonceSource } from './nonce.js';
-import type { Appended, Draft, Log } from './ports.js';
-import { checkText } from './text.js';
+import type { Appended, Draft, FanOut, Log } from './ports.js';
+import type { Rooms } from './rooms.js';
 
 /** Messages of one page of a long history. */
 const PAGE = 500;
@@ -34,14 +35,37 @@ export interface Sent {
 /** Sending, and reading what was sent. Who may do so in a room is decided by who hands the room out. */
 export class Messages {
   readonly #log: Log;
+  readonly #fanOut: Pick<FanOut, 'publish'>;
   readonly #maxBytes: number;
   readonly nonce: () => Nonce = nonceSource();
   /** Takes how long each append took, and why it failed if it did; for metrics. */
   onAppend: (seconds: number, failed: ErrorCode | undefined) => void = () => undefined;
 
-  constructor(log: Log, maxBytes: number) {
+  constructor(log: Log, fanOut: Pick<FanOut, 'publish'>, maxBytes: number) {
     this.#log = log;
+    this.#fanOut = fanOut;
     this.#maxBytes = maxBytes;
+  }
+
+  /**
+   * The message with this id, in a room that `viewer` may know of.
+   * @throws ChatError not_found
+   */
+  async one(rooms: Rooms, reference: string, viewer: UserId): Promise<{ room: Room; message: Message }> {
+    const id = parseNumericId('message', reference);
+    if (id === undefined) throw notFound('message');
+    const address = unfoldMessageId(id);
+    const room = await rooms.get(String(address.room), viewer).catch((error: ChatError) => {
+      throw error.code === 'not_found' ? notFound('message') : error;
+    });
+    const message = await this.#log.readOne(room.id, address.offset);
+    if (!message) throw notFound('message');
+    return { room, message };
+  }
+
+  /** Shows a stored message to live readers that wait for it: one with a file, whose sender now says so. */
+  announce(message: Message): Promise<void> {
+    return this.#fanOut.publish(message.room, { kind: 'announce', message });
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { Offset, RoomId, UserId } from './ids.js';
+import type { MessageId, Offset, RoomId, UserId } from './ids.js';
 
 /** Marks one attempt to append; the log and the events carry it, so that a lost answer can be looked up. */
 export type Nonce = string;
@@ -117,3 +117,10 @@ export interface MessageEvent {
 }
 
 export type RoomEvent = MessageEvent | EphemeralEvent;
+
+/** What concerns one user, on all their sockets. */
+export type UserEvent =
+  /** A room was made with the user in it. */
+  | { readonly kind: 'room'; readonly room: RoomId }
+  /** A receipt was confirmed by one of the user's front ends: stop repeating it. */
+  | { readonly kind: 'settled'; readonly messageId: MessageId; readonly status: ReceiptStatus };

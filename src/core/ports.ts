@@ -5,7 +5,8 @@
  */
 
 import type { ProfileClaims } from './identity.js';
-import type { Offset, RoomId, UserId } from './ids.js';
+import type { MessageId, Offset, RoomId, UserId } from './ids.js';
+import type { MemberMarks } from './marks.js';
 import type {
   Attachment,
   EphemeralEvent,
@@ -13,8 +14,10 @@ import type {
   Nonce,
   Position,
   Profile,
+  ReceiptStatus,
   Room,
   RoomEvent,
+  UserEvent,
 } from './model.js';
 
 /** A message that has no offset yet. */
@@ -60,11 +63,46 @@ export interface Log {
   recentlyAppended(rooms: readonly RoomId[]): Promise<Map<RoomId, number>>;
 }
 
+/** What a list of rooms shows of one of them to one of its members. */
+export interface RoomState {
+  readonly tip: Position;
+  readonly last: Message | undefined;
+  /** Messages that the member has not read and did not send. */
+  readonly unread: number;
+}
+
+/** How far messages got with members. */
+export interface ReceiptStore {
+  /**
+   * Marks a message for `user` and publishes it when that is news. Idempotent; never goes back.
+   * @returns whether it is news; undefined when there is no such message. One's own message: no news.
+   */
+  mark(room: RoomId, user: UserId, offset: Offset, status: ReceiptStatus): Promise<boolean | undefined>;
+  /** What is marked for each of `users`. */
+  marks(room: RoomId, users: readonly UserId[]): Promise<MemberMarks[]>;
+  /** What each room is like for `user`, in the order asked. */
+  states(rooms: readonly RoomId[], user: UserId): Promise<RoomState[]>;
+  /** Notes that `user`'s front ends are to be told until one confirms. Bounded: newest 200, 24 h. */
+  owe(user: UserId, owed: Owed): Promise<void>;
+  owed(user: UserId): Promise<Owed[]>;
+  /** A front end of `user` has confirmed; all sockets of the user hear of it. */
+  settle(user: UserId, owed: Pick<Owed, 'messageId' | 'status'>): Promise<void>;
+}
+
+/** A receipt that is repeated until confirmed. */
+export interface Owed {
+  readonly messageId: MessageId;
+  readonly status: ReceiptStatus;
+  /** Who has received or read. */
+  readonly by: UserId;
+}
+
 /** What the fan-out calls. Calls are synchronous and in the order of publication per room. */
 export interface FanOutHandler {
   onEvents(room: RoomId, events: RoomEvent[]): void;
-  /** These rooms' subscriptions were (re)made: whatever was published before may be lost. */
-  onSubscribed(rooms: readonly RoomId[]): void;
+  onUserEvent(user: UserId, event: UserEvent): void;
+  /** These subscriptions were made anew: whatever was published before may be lost. */
+  onSubscribed(rooms: readonly RoomId[], users: readonly UserId[]): void;
 }
 
 /** The fast way to readers; may lose, never reorders. */
@@ -72,6 +110,9 @@ export interface FanOut {
   /** Resolves when the subscription is acknowledged: whatever is published from now on arrives, or `onSubscribed` comes again. */
   subscribe(room: RoomId): Promise<void>;
   unsubscribe(room: RoomId): void;
+  /** The same for what concerns one user. */
+  subscribeUser(user: UserId): Promise<void>;
+  unsubscribeUser(user: UserId): void;
   publish(room: RoomId, event: EphemeralEvent): Promise<void>;
 }
 
@@ -80,10 +121,19 @@ export interface RoomStore {
   get(room: RoomId): Promise<Room | undefined>;
   getMany(rooms: readonly RoomId[]): Promise<(Room | undefined)[]>;
   createPublic(name: string): Promise<Room>;
+  /** The pair's one direct room, undefined when there is none yet. */
+  findDirect(a: UserId, b: UserId): Promise<Room | undefined>;
+  /**
+   * The pair's one direct room, made when there is none: one, also when both ends ask at once on two nodes. Before it
+   * resolves, the room is in both users' lists and both have been told.
+   */
+  openDirect(a: UserId, b: UserId): Promise<{ room: Room; created: boolean }>;
   /** Public rooms with an id below `before`, newest `limit` of them, oldest first. */
   listPublic(limit: number, before: RoomId | undefined): Promise<Room[]>;
   /** The ids of the direct and agent rooms `user` is in, at most `limit`, newest first. */
   listOf(user: UserId, limit: number): Promise<RoomId[]>;
+  /** For each user a number that changes whenever a room is added to their list. */
+  versions(users: readonly UserId[]): Promise<number[]>;
 }
 
 /** People. */
@@ -110,4 +160,19 @@ export interface Presence {
   enter(room: RoomId, user: UserId): void;
   /** `graceMs`: how long the user may take to come back before anyone hears of it. */
   leave(room: RoomId, user: UserId, graceMs: number): void;
+  /** Counts a socket of `user` on this node until `offline`. */
+  online(user: UserId): void;
+  offline(user: UserId, graceMs: number): void;
+  /** Notes that `user` did something. Kept to the minute. */
+  touch(user: UserId): void;
+  /** Undefined: never active. */
+  status(user: UserId): Promise<{ online: boolean; seenMs: number } | undefined>;
+}
+
+/** Where a reader of many rooms stands. Kept for 7 days. */
+export interface CursorStore {
+  /** @returns a handle for {@link load} */
+  save(positions: ReadonlyMap<RoomId, Position>): Promise<string>;
+  /** Undefined: never there, or too old. */
+  load(handle: string): Promise<Map<RoomId, Position> | undefined>;
 }

@@ -1,10 +1,10 @@
-import { notFound } from './errors.js';
+import { ChatError, notFound } from './errors.js';
 import { parseNumericId, type RoomId, type UserId } from './ids.js';
-import type { Room } from './model.js';
+import type { Room, RoomKind } from './model.js';
 import type { RoomStore } from './ports.js';
 
 /** Rooms of one user that a list shows at most. */
-const MAX_OWN_ROOMS = 1_000;
+const MAX_OWN_ROOMS = 10_000;
 
 /** Rooms, as far as a viewer may know of them. */
 export class Rooms {
@@ -27,6 +27,26 @@ export class Rooms {
     const room = id === undefined ? undefined : await this.#store.get(id);
     if (!room || !mayRead(room, viewer)) throw notFound('room');
     return room;
+  }
+
+  /** The direct room of two people, undefined when there is none yet. */
+  findDirect(a: UserId, b: UserId): Promise<Room | undefined> {
+    return this.#store.findDirect(a, b);
+  }
+
+  /**
+   * The direct room of two people, made when there is none: exactly one, whoever asks first.
+   * @throws ChatError bad_request when it is one and the same person
+   */
+  async openDirect(a: UserId, b: UserId): Promise<{ room: Room; created: boolean }> {
+    if (a === b) throw new ChatError('bad_request', 'you cannot chat with yourself');
+    return this.#store.openDirect(a, b);
+  }
+
+  /** The direct and agent rooms of `user`, newest first. */
+  async of(user: UserId, kinds: readonly RoomKind[]): Promise<Room[]> {
+    const rooms = await this.#store.getMany(await this.#store.listOf(user, MAX_OWN_ROOMS));
+    return rooms.filter((room) => room !== undefined).filter((room) => kinds.includes(room.kind));
   }
 
   /**

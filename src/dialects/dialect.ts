@@ -3,8 +3,10 @@ import type { ChatError } from '../core/errors.js';
 import type { Identity, ProfileClaims } from '../core/identity.js';
 import type { UserId } from '../core/ids.js';
 import type { Messages } from '../core/messages.js';
-import type { Room } from '../core/model.js';
+import type { Attachment, EphemeralEvent, Room, UserEvent } from '../core/model.js';
 import type { People } from '../core/people.js';
+import type { Presence } from '../core/ports.js';
+import type { Receipts } from '../core/receipts.js';
 import type { Encoder, Ref } from '../core/rendering.js';
 import type { Rooms } from '../core/rooms.js';
 
@@ -14,8 +16,8 @@ import type { Rooms } from '../core/rooms.js';
  */
 export interface Dialect {
   readonly name: string;
-  /** Where its paths begin. Unknown paths below it are answered in its shape. */
-  readonly prefix: string;
+  /** Unknown paths below this one are answered in its shape. */
+  readonly unknownBelow?: string;
   /** An error as the document shows errors. */
   renderError(error: ChatError): { status: number; body: unknown };
   /** Registers routes and sockets on a scope of the dialect's own. */
@@ -27,6 +29,8 @@ export interface DialectContext {
   readonly people: People;
   readonly rooms: Rooms;
   readonly messages: Messages;
+  readonly receipts: Receipts;
+  readonly presence: Presence;
   /**
    * The bearer of the request's token, known to the core from now on.
    * @throws ChatError unauthorized without a valid token
@@ -53,18 +57,30 @@ export interface SocketRoute {
    * Takes one frame: whatever JSON the client sent. Frames of a socket are taken one after the other.
    * @throws ChatError: answered as an error frame; the socket stays open
    */
-  onFrame(frame: unknown, socket: RoomSocket): void | Promise<void>;
-  /** The `ref` of a frame, unchecked; undefined where there is none. Never throws. */
+  onFrame(frame: unknown, socket: ChatSocket, ref: Ref | undefined): void | Promise<void>;
+  /** Where the `ref` of a frame stands, unchecked; undefined where there is none. Never throws. */
   refOf(frame: unknown): unknown;
+  /** The socket has what it starts with and is live. */
+  onOpen?(socket: ChatSocket): void | Promise<void>;
+  /** An event in one of its rooms that the encoder's `wants` let through. */
+  onEvent?(event: EphemeralEvent, room: Room, socket: ChatSocket): void;
+  /** What concerns its user; user-level sockets only. */
+  onUserEvent?(event: UserEvent, socket: ChatSocket): void;
+  onClose?(socket: ChatSocket): void;
 }
 
 export interface Admission {
   readonly user: UserId;
   /** When the token ends (ms since the epoch): the socket is closed then. */
   readonly expiresAt: number | undefined;
-  /** The room that the socket reads. */
+  readonly reads: RoomReads | UserReads;
+}
+
+/** A socket that reads one room. */
+export interface RoomReads {
+  readonly kind: 'room';
   readonly room: Room;
-  /** `?since=` as it came, unchecked. */
+  /** `?since=` as it came, unchecked: a room's cursor or a message's id. */
   readonly since: unknown;
   /** Whether a socket without `since` starts with the newest page, or with what comes. */
   readonly history: boolean;
@@ -72,17 +88,33 @@ export interface Admission {
   readonly announced: boolean;
 }
 
-/** An open socket that reads one room. */
-export interface RoomSocket {
-  readonly user: UserId;
+/** A socket that reads all direct rooms of its user, those made later too. */
+export interface UserReads {
+  readonly kind: 'user';
+  /** `?since=` as it came, unchecked: a cursor handed out by such a socket. */
+  readonly since: unknown;
+}
+
+/** A message for a room. */
+export interface SocketSend {
   readonly room: Room;
-  /**
-   * Sends a text to the room. The acknowledging frame, or the error frame, comes by itself.
-   * @throws ChatError never: everything that fails is answered on the socket
-   */
-  send(text: unknown, field: string, ref: Ref | undefined): void;
+  /** Unchecked: as it came. */
+  readonly text: unknown;
+  /** What the dialect calls the text, for the error. */
+  readonly field: string;
+  readonly ref: Ref | undefined;
+  readonly attachments?: readonly Attachment[];
+}
+
+/** An open socket. */
+export interface ChatSocket {
+  readonly user: UserId;
+  /** The room that it reads; undefined for a user-level socket. */
+  readonly room: Room | undefined;
+  /** Sends a message. The acknowledging frame, or the error frame, comes by itself; nothing is thrown. */
+  send(message: SocketSend): void;
   /** Sends a frame to this socket only. */
   reply(text: string): void;
   /** Where this socket is, as an opaque string for `?since=`. */
-  cursor(): string;
+  cursor(): Promise<string>;
 }

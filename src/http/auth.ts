@@ -2,17 +2,20 @@ import type { FastifyRequest } from 'fastify';
 import { ChatError } from '../core/errors.js';
 import type { Identity } from '../core/identity.js';
 import type { People } from '../core/people.js';
+import type { Presence } from '../core/ports.js';
 import { bearerFrom, type TokenVerifier } from './tokens.js';
 
 /** Who a request comes from. Each request's token is verified once, whoever asks. */
 export class Authenticator {
   readonly #verifier: TokenVerifier;
   readonly #people: People;
+  readonly #presence: Presence;
   readonly #verified = new WeakMap<FastifyRequest, Promise<Identity>>();
 
-  constructor(verifier: TokenVerifier, people: People) {
+  constructor(verifier: TokenVerifier, people: People, presence: Presence) {
     this.#verifier = verifier;
     this.#people = people;
+    this.#presence = presence;
   }
 
   /**
@@ -21,7 +24,7 @@ export class Authenticator {
    */
   async authenticate(request: FastifyRequest): Promise<Identity> {
     const identity = await this.#verify(request);
-    await this.#people.signIn(identity);
+    await this.#signIn(identity);
     return identity;
   }
 
@@ -31,7 +34,7 @@ export class Authenticator {
    */
   async identify(request: FastifyRequest): Promise<Identity | undefined> {
     const identity = await this.peek(request);
-    if (identity) await this.#people.signIn(identity);
+    if (identity) await this.#signIn(identity);
     return identity;
   }
 
@@ -48,6 +51,11 @@ export class Authenticator {
     }
   }
 
+  async #signIn(identity: Identity): Promise<void> {
+    await this.#people.signIn(identity);
+    this.#presence.touch(identity.user);
+  }
+
   #verify(request: FastifyRequest): Promise<Identity> {
     let identity = this.#verified.get(request);
     if (!identity) {
@@ -59,10 +67,12 @@ export class Authenticator {
   }
 }
 
-// A token in the query or the subprotocol is for sockets, whose clients often cannot set headers.
+// A token in the path, the query or the subprotocol is for sockets, whose clients often cannot set headers.
 function tokenOf(request: FastifyRequest): string | undefined {
   const { authorization } = request.headers;
   if (!request.ws) return bearerFrom({ authorization });
+  const { token } = request.params as { token?: string };
+  if (token !== undefined) return token;
   return bearerFrom({
     authorization,
     queryToken: (request.query as { token?: unknown }).token,

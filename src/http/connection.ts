@@ -1,17 +1,16 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
-import { formatCursor } from '../core/cursor.js';
 import { ChatError, CloseCode } from '../core/errors.js';
 import type { UserId } from '../core/ids.js';
+import { checkRef } from '../core/input.js';
 import type { Messages } from '../core/messages.js';
 import type { Profile, Room } from '../core/model.js';
 import type { Ref } from '../core/rendering.js';
-import { checkRef } from '../core/text.js';
-import type { RoomSocket, SocketRoute } from '../dialects/dialect.js';
-import type { RoomFeed } from '../realtime/feed.js';
+import type { ChatSocket, SocketRoute, SocketSend } from '../dialects/dialect.js';
 import type { Session, Transport } from '../realtime/session.js';
 import type { FrameBucket } from './bucket.js';
 import { toChatError } from './errors.js';
+import type { Reading } from './reading.js';
 
 /** Frames that may wait while the socket gets ready or a frame before them is worked on. */
 const MAX_WAITING_FRAMES = 64;
@@ -25,35 +24,34 @@ export interface ConnectionOptions {
   readonly tcp: Socket;
   readonly route: SocketRoute;
   readonly profile: Profile;
-  readonly room: Room;
+  /** The room of a room socket. */
+  readonly room: Room | undefined;
   readonly expiresAt: number | undefined;
   readonly messages: Messages;
   readonly bucket: FrameBucket | undefined;
   /** With it, a send's own frame waits until the append is confirmed. */
   readonly holdOwn: boolean;
   readonly onFrame: () => void;
-  readonly onClosed: (connection: Connection, clean: boolean) => void;
   readonly onClosing: (code: number) => void;
   /** Takes an error that is ours. */
   readonly onFault: (error: unknown) => void;
 }
 
 /**
- * One WebSocket: bytes in, frames out. It takes frames one after the other, never more than it can answer, and
- * ends in exactly one `onClosed`.
+ * One WebSocket: bytes in, frames out. It takes frames one after the other, never more than it can answer.
  */
-export class Connection implements RoomSocket, Transport {
+export class Connection implements ChatSocket, Transport {
   readonly user: UserId;
-  readonly room: Room;
+  readonly room: Room | undefined;
   readonly route: SocketRoute;
   readonly expiresAt: number | undefined;
-  feed: RoomFeed | undefined;
-  /** Whether presence counts this socket. */
-  announced = false;
   /** Whether a ping is unanswered. */
   awaitingPong = false;
+  /** Resolves, always, when the socket is gone: whether by the client's own close frame. */
+  readonly closed: Promise<boolean>;
   readonly #options: ConnectionOptions;
   #session: Session | undefined;
+  #reading: Reading | undefined;
   #waiting: { data: Buffer; binary: boolean }[] = [];
   #ready = false;
   #busy = false;
@@ -74,21 +72,21 @@ export class Connection implements RoomSocket, Transport {
     ws.on('pong', () => {
       this.awaitingPong = false;
     });
-    ws.once('close', (code) => this.#onClose(code));
+    this.closed = new Promise((resolve) => {
+      ws.once('close', (code) => resolve(this.#onClose(code)));
+    });
     tcp.on('drain', () => this.#session?.onDrain());
   }
 
-  /** The session that reads for this socket. */
-  attach(session: Session): void {
+  /** Who reads for this socket, and where from. */
+  attach(session: Session, reading: Reading): void {
     this.#session = session;
+    this.#reading = reading;
   }
 
-  get session(): Session | undefined {
-    return this.#session;
-  }
-
-  get gone(): boolean {
-    return this.#options.ws.readyState === this.#options.ws.CLOSED;
+  /** Whether the socket is closed, or on its way there. */
+  get over(): boolean {
+    return this.#closing;
   }
 
   /** The reader is live: the frames that waited are taken, and those to come. */
@@ -145,34 +143,30 @@ export class Connection implements RoomSocket, Transport {
     this.#session?.reply(text);
   }
 
-  cursor(): string {
-    const { feed } = this;
-    return feed && this.#session ? formatCursor(this.#session.sentUpTo(feed)) : '';
+  async cursor(): Promise<string> {
+    return (await this.#reading?.cursor()) ?? '';
   }
 
-  send(text: unknown, field: string, ref: Ref | undefined): void {
-    void this.#send(text, field, ref);
+  send(message: SocketSend): void {
+    void this.#send(message);
   }
 
-  async #send(text: unknown, field: string, ref: Ref | undefined): Promise<void> {
+  async #send({ ref, ...message }: SocketSend): Promise<void> {
     const session = this.#session;
     if (!session) return;
     const { messages, route, profile, holdOwn } = this.#options;
     const nonce = messages.nonce();
     this.#unanswered += 1;
-    let settle = (): void => undefined;
-    const decision = new Promise<void>((resolve) => {
-      settle = resolve;
-    });
-    session.expect(nonce, ref, holdOwn ? decision : undefined);
+    const decision = holdOwn ? deferred() : undefined;
+    session.expect(nonce, ref, decision?.promise);
     try {
       const key = ref === undefined ? undefined : String(ref);
-      const out = { room: this.room, sender: profile, text, field, via: route.encoder.dialect, nonce, key };
-      const sent = await messages.send(out);
+      const via = route.encoder.dialect;
+      const sent = await messages.send({ ...message, sender: profile, via, nonce, key });
       session.decided(nonce, !sent.repeated);
       if (sent.repeated) {
         // Nothing new comes through the room: the first message is the answer, to this socket only.
-        const context = { room: this.room, profile, live: false };
+        const context = { room: message.room, profile, live: true };
         const frame = route.encoder.own(sent.message, context, ref);
         if (frame !== null) session.reply(frame);
       }
@@ -180,7 +174,7 @@ export class Connection implements RoomSocket, Transport {
       session.decided(nonce, false);
       this.#replyError(error, ref);
     } finally {
-      settle();
+      decision?.resolve();
       this.#unanswered -= 1;
       this.#steer();
     }
@@ -217,7 +211,7 @@ export class Connection implements RoomSocket, Transport {
       const frame = parseFrame(data, binary);
       ref = checkRef(this.route.refOf(frame));
       if (toll === 'refuse') throw new ChatError('rate_limited', 'too many messages');
-      const result = this.route.onFrame(frame, this);
+      const result = this.route.onFrame(frame, this, ref);
       return result?.catch((error) => this.#replyError(error, ref));
     } catch (error) {
       this.#replyError(error, ref);
@@ -251,14 +245,14 @@ export class Connection implements RoomSocket, Transport {
     else this.close(code, reason);
   }
 
-  #onClose(code: number): void {
+  #onClose(code: number): boolean {
     // 1006: no close frame came. One that answers ours does not count as the client's own wish.
     const clean = code !== 1006 && !this.#closing;
     this.#closing = true;
     this.#waiting = [];
     this.#session?.dispose();
     this.#wakeIdle();
-    this.#options.onClosed(this, clean);
+    return clean;
   }
 }
 
@@ -269,4 +263,12 @@ function parseFrame(data: Buffer, binary: boolean): unknown {
   } catch {
     throw new ChatError('bad_request', 'the frame is not valid JSON');
   }
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
 }

@@ -36,6 +36,8 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
     disableRequestLogging: true,
     trustProxy: trust(options.trustProxy),
     bodyLimit: maxPayload,
+    // What a client sent is judged as it came: nothing is converted, nothing taken away.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
@@ -60,43 +62,50 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
     },
   });
   await registerLimits(app, auth, options.limits);
-  answerErrors(app, (error) => ({ status: STATUS[error.code], body: { detail: error.message } }));
+  const render: Render = (error) => ({ status: STATUS[error.code], body: { detail: error.message } });
+  answerErrors(app, render);
+  answerUnknown(app, render);
   return app;
 }
 
-/** Puts a dialect on its paths, with its own shape of errors. */
+/** Registers a dialect on a scope of its own, with its own shape of errors. */
 export async function mountDialect(
   app: FastifyInstance,
   dialect: Dialect,
   context: DialectContext,
 ): Promise<void> {
-  await app.register(
-    async (scope) => {
-      answerErrors(scope, (error) => dialect.renderError(error));
-      dialect.register(scope, context);
-    },
-    { prefix: dialect.prefix },
-  );
+  const render: Render = (error) => dialect.renderError(error);
+  await app.register(async (scope) => {
+    answerErrors(scope, render);
+    dialect.register(scope, context);
+  });
+  const { unknownBelow } = dialect;
+  if (unknownBelow === undefined) return;
+  await app.register(async (scope) => answerUnknown(scope, render), { prefix: unknownBelow });
 }
 
-/** Answers errors and unknown paths of a scope in its shape. */
-function answerErrors(
-  scope: FastifyInstance,
-  render: (error: ChatError) => { status: number; body: unknown },
-): void {
-  const answer = (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
-    const error = toChatError(thrown);
-    if (error.code === 'internal') request.log.error({ err: thrown }, 'a request could not be handled');
-    const { status, body } = render(error);
-    if (error.retryAfterS !== undefined) reply.header('retry-after', error.retryAfterS);
-    if (status === 401) reply.header('www-authenticate', 'Bearer');
-    return reply.code(status).send(body);
-  };
-  scope.setErrorHandler((thrown, request, reply) => answer(thrown, request, reply));
+type Render = (error: ChatError) => { status: number; body: unknown };
+
+/** Answers whatever is thrown in a scope in its shape. */
+function answerErrors(scope: FastifyInstance, render: Render): void {
+  scope.setErrorHandler((thrown, request, reply) => answer(thrown, request, reply, render));
+}
+
+/** Answers unknown paths below a scope's prefix in its shape. */
+function answerUnknown(scope: FastifyInstance, render: Render): void {
   scope.setNotFoundHandler((request, reply) => {
-    const words = `${request.method} ${redactUrl(request.url)} not found`;
-    return answer({ statusCode: 404, message: words }, request, reply);
+    const message = `${request.method} ${redactUrl(request.url)} not found`;
+    return answer({ statusCode: 404, message }, request, reply, render);
   });
+}
+
+function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply, render: Render): FastifyReply {
+  const error = toChatError(thrown);
+  if (error.code === 'internal') request.log.error({ err: thrown }, 'a request could not be handled');
+  const { status, body } = render(error);
+  if (error.retryAfterS !== undefined) reply.header('retry-after', error.retryAfterS);
+  if (status === 401) reply.header('www-authenticate', 'Bearer');
+  return reply.code(status).send(body);
 }
 
 /** One line per request, when it is answered; none per message. */

@@ -3,14 +3,17 @@ import type { WebSocket } from 'ws';
 import { parseSince } from '../core/cursor.js';
 import { ChatError, CloseCode, notFound } from '../core/errors.js';
 import type { Messages } from '../core/messages.js';
-import type { Profile } from '../core/model.js';
-import type { Presence } from '../core/ports.js';
+import type { Profile, UserEvent } from '../core/model.js';
+import type { CursorStore, Presence } from '../core/ports.js';
+import { parseUserCursor } from '../core/user-cursor.js';
 import type { Admission, SocketRoute } from '../dialects/dialect.js';
 import type { Hub } from '../realtime/hub.js';
-import type { ReadStart } from '../realtime/reader.js';
+import type { Session } from '../realtime/session.js';
+import type { UserFeeds } from '../realtime/user-feeds.js';
 import { FrameBucket, type FrameRate } from './bucket.js';
 import { Connection } from './connection.js';
 import type { SocketStats } from './metrics.js';
+import { type Reading, RoomReading, UserReading } from './reading.js';
 
 /** How often sockets are looked after, and how often each is asked for a sign of life, in ms. */
 const CHECK_MS = 1_000;
@@ -19,6 +22,8 @@ const PING_EVERY_CHECKS = 25;
 export const RETURN_GRACE_MS = 10_000;
 /** How long a socket's unfinished sends may hold up its close. */
 const IDLE_WAIT_MS = 1_000;
+/** How long an upgrade may take once it is admitted. */
+const UPGRADE_DEADLINE_MS = 10_000;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -29,11 +34,17 @@ declare module 'fastify' {
 interface Admitted {
   readonly admission: Admission;
   readonly profile: Profile;
-  readonly start: ReadStart;
+  readonly reading: Reading;
+  /** Takes what concerns the user, once there is a socket for it. */
+  notify: (event: UserEvent) => void;
+  /** Lets go of the reading when the upgrade comes to nothing. */
+  readonly abandoned: NodeJS.Timeout;
 }
 
 export interface SocketHostOptions {
   readonly hub: Hub;
+  readonly userFeeds: UserFeeds;
+  readonly cursors: CursorStore;
   readonly messages: Messages;
   readonly presence: Presence;
   readonly profileOf: (user: string) => Promise<Profile>;
@@ -115,70 +126,93 @@ export class SocketHost {
 
   async #admit(route: SocketRoute, request: FastifyRequest): Promise<Admitted> {
     const admission = await route.admit(request);
-    const { since, room, history } = admission;
-    const start: ReadStart =
-      since !== undefined
-        ? { from: 'since', since: parseSince(since, room.id) }
-        : { from: history ? 'newest' : 'head' };
-    return { admission, start, profile: await this.#options.profileOf(admission.user) };
+    const profile = await this.#options.profileOf(admission.user);
+    const events: { notify: (event: UserEvent) => void } = { notify: () => undefined };
+    const reading = this.#reading(admission, (event) => admitted.notify(event));
+    await reading.prepare();
+    const abandoned = setTimeout(() => reading.close(), UPGRADE_DEADLINE_MS);
+    const admitted: Admitted = { admission, profile, reading, abandoned, ...events };
+    return admitted;
+  }
+
+  #reading({ user, reads }: Admission, notify: (event: UserEvent) => void): Reading {
+    const { hub, userFeeds, cursors } = this.#options;
+    const { since } = reads;
+    if (reads.kind === 'user') {
+      const cursor = since === undefined ? undefined : parseUserCursor(since);
+      return new UserReading({ feeds: userFeeds, cursors }, user, cursor, notify);
+    }
+    const start =
+      since === undefined ? (reads.history ? 'newest' : 'head') : parseSince(since, reads.room.id);
+    return new RoomReading(hub, reads.room, start);
   }
 
   #open(ws: WebSocket, request: FastifyRequest, route: SocketRoute): void {
-    const { admission, profile, start } = request.admitted as Admitted;
-    const { hub, messages, rate, holdOwn, log } = this.#options;
+    const admitted = request.admitted as Admitted;
+    const { admission, profile, reading } = admitted;
+    clearTimeout(admitted.abandoned);
+    const { hub, messages, presence, rate, holdOwn, log } = this.#options;
     const { dialect } = route.encoder;
+    const room = admission.reads.kind === 'room' ? admission.reads.room : undefined;
     const connection = new Connection({
       ws,
       tcp: request.raw.socket,
       route,
       profile,
-      room: admission.room,
+      room,
       expiresAt: admission.expiresAt,
       messages,
       bucket: rate && new FrameBucket(rate, performance.now()),
       holdOwn,
       onFrame: () => count(this.stats.received, dialect, 1),
       onClosing: (code) => count(this.stats.closed, code, 1),
-      onClosed: (closed, clean) => this.#onClosed(closed, admission, clean),
       onFault: (error) => log.error({ err: error, dialect }, 'a frame could not be handled'),
     });
     this.#connections.set(connection, this.#seconds % PING_EVERY_CHECKS);
     count(this.stats.open, dialect, 1);
-    const session = hub.session({ user: admission.user, encoder: route.encoder, transport: connection });
-    connection.attach(session);
-    void this.#read(connection, admission, start);
+    presence.online(admission.user);
+    const onEvent = route.onEvent;
+    const session = hub.session({
+      user: admission.user,
+      encoder: route.encoder,
+      transport: connection,
+      onEvent: onEvent && ((event, where) => onEvent(event, where, connection)),
+    });
+    admitted.notify = (event) => route.onUserEvent?.(event, connection);
+    connection.attach(session, reading);
+    void this.#run(connection, session, reading, route, admission);
   }
 
-  async #read(connection: Connection, admission: Admission, start: ReadStart): Promise<void> {
-    const { hub, presence } = this.#options;
+  /** A socket's life: what it starts with, then its frames, until it is closed. */
+  async #run(
+    connection: Connection,
+    session: Session,
+    reading: Reading,
+    route: SocketRoute,
+    admission: Admission,
+  ): Promise<void> {
+    const { presence } = this.#options;
+    const { user, reads } = admission;
+    let announced = false;
     try {
-      [connection.feed] = await hub.open([admission.room]);
+      await reading.start(session);
+      if (reads.kind === 'room' && reads.announced && !connection.over) {
+        announced = true;
+        presence.enter(reads.room.id, user);
+      }
+      if (!connection.over) await route.onOpen?.(connection);
+      connection.ready();
     } catch {
       connection.close(CloseCode.tryLater, 'try again later');
-      return;
     }
-    const { feed, session } = connection;
-    if (!feed || !session) return;
-    if (connection.gone) {
-      hub.release(feed);
-      return;
-    }
-    await session.read(feed, start);
-    if (connection.gone) return;
-    if (admission.announced) {
-      connection.announced = true;
-      presence.enter(admission.room.id, admission.user);
-    }
-    connection.ready();
-  }
-
-  #onClosed(connection: Connection, admission: Admission, clean: boolean): void {
+    const clean = await connection.closed;
+    const graceMs = clean ? 0 : RETURN_GRACE_MS;
     this.#connections.delete(connection);
-    count(this.stats.open, connection.route.encoder.dialect, -1);
-    if (connection.feed) this.#options.hub.release(connection.feed);
-    if (connection.announced) {
-      this.#options.presence.leave(admission.room.id, admission.user, clean ? 0 : RETURN_GRACE_MS);
-    }
+    count(this.stats.open, route.encoder.dialect, -1);
+    reading.close();
+    route.onClose?.(connection);
+    if (announced && reads.kind === 'room') presence.leave(reads.room.id, user, graceMs);
+    presence.offline(user, graceMs);
   }
 
   #check(): void {

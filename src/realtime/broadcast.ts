@@ -94,7 +94,11 @@ export class Broadcaster {
     sends: (PendingSend | undefined)[] | undefined,
   ): Buffer | undefined {
     const frames = batch.map((item, i) => {
-      if (item.event) return session.encoder.wants(item.event, session.user) ? rendered.frames[i] : undefined;
+      if (item.event) {
+        if (!session.encoder.wants(item.event, session.user)) return undefined;
+        session.onEvent?.(item.event, room);
+        return rendered.frames[i];
+      }
       const send = sends?.[i];
       if (!send) return rendered.frames[i];
       this.#pending.delete(item.message.nonce);

@@ -71,11 +71,10 @@ export class CatchUp implements CatchUpRunner {
     const found = start.from === 'since' ? await this.#find(feed, start.since) : undefined;
     if (found) {
       session.advance(feed, found);
-      return true;
+      return session.encoder.page !== undefined;
     }
-    if (start.from === 'head') {
-      feed.flush();
-      session.advance(feed, feed.head);
+    if (start.from === 'position') {
+      session.advance(feed, start.position);
       return false;
     }
     const head = feed.head;

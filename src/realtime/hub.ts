@@ -1,7 +1,7 @@
 import { ChatError } from '../core/errors.js';
 import type { RoomId, UserId } from '../core/ids.js';
 import type { Position, Profile, Room, RoomEvent } from '../core/model.js';
-import type { FanOut, FanOutHandler, Log } from '../core/ports.js';
+import type { FanOut, Log } from '../core/ports.js';
 import { Broadcaster } from './broadcast.js';
 import { CatchUp } from './catchup.js';
 import { RoomFeed } from './feed.js';
@@ -29,7 +29,7 @@ export interface HubOptions {
 }
 
 /** All feeds of a node: opens them, closes them, and sees to it that none stays behind its log. */
-export class Hub implements FanOutHandler {
+export class Hub {
   readonly #options: HubOptions;
   readonly #ticker = new Ticker();
   readonly #pending = new PendingSends();
@@ -60,7 +60,7 @@ export class Hub implements FanOutHandler {
   }
 
   /** A session for a socket. It reads nothing yet. */
-  session(options: Pick<SessionOptions, 'user' | 'encoder' | 'transport'>): Session {
+  session(options: Pick<SessionOptions, 'user' | 'encoder' | 'transport' | 'onEvent'>): Session {
     return new Session({
       ...options,
       ticker: this.#ticker,
@@ -91,10 +91,12 @@ export class Hub implements FanOutHandler {
     feed.idleSince = performance.now();
   }
 
+  /** Takes what came over a room's channel. */
   onEvents(room: RoomId, events: RoomEvent[]): void {
     this.#feeds.get(room)?.onEvents(events);
   }
 
+  /** Whatever was published in these rooms before may be lost. */
   onSubscribed(rooms: readonly RoomId[]): void {
     for (const room of rooms) if (this.#feeds.has(room)) this.#unverified.add(room);
     void this.#verify();

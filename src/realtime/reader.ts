@@ -1,7 +1,7 @@
 import type { Since } from '../core/cursor.js';
 import type { ChatError } from '../core/errors.js';
 import type { UserId } from '../core/ids.js';
-import type { Nonce, Position, Room } from '../core/model.js';
+import type { EphemeralEvent, Nonce, Position, Room } from '../core/model.js';
 import type { Encoder, Ref } from '../core/rendering.js';
 import type { Tail } from './tail.js';
 
@@ -16,6 +16,8 @@ export interface Reader {
   readonly sent: Set<Nonce>;
   /** Queues finished frames. */
   push(chunk: Buffer): void;
+  /** Takes an event that it was sent a frame for, or would have been. */
+  readonly onEvent: ((event: EphemeralEvent, room: Room) => void) | undefined;
   /** Queues an answer to something that the client itself sent. */
   reply(text: string): void;
   replyError(error: ChatError, ref?: Ref): void;
@@ -58,7 +60,7 @@ export interface Feed {
 
 /** Where a reader starts. */
 export type ReadStart =
-  | { from: 'head' } // nothing old, only what comes
+  | { from: 'position'; position: Position } // what this feed hands out after a place where it was
   | { from: 'newest' } // the newest page, then what comes
   | { from: 'since'; since: Since } // everything after a place
   | { from: 'reset' }; // as `newest`, after saying that its place is gone

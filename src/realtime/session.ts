@@ -26,6 +26,7 @@ export interface SessionOptions {
   readonly user: UserId;
   readonly encoder: Encoder;
   readonly transport: Transport;
+  readonly onEvent: Reader['onEvent'];
   readonly ticker: Ticker;
   readonly pending: PendingSends;
   readonly stats: RealtimeStats;
@@ -39,6 +40,7 @@ export interface SessionOptions {
 export class Session implements Reader, Flushable {
   readonly user: UserId;
   readonly encoder: Encoder;
+  readonly onEvent: Reader['onEvent'];
   closed = false;
   readonly #options: SessionOptions;
   readonly #feeds = new Set<Feed>();
@@ -53,6 +55,7 @@ export class Session implements Reader, Flushable {
   constructor(options: SessionOptions) {
     this.user = options.user;
     this.encoder = options.encoder;
+    this.onEvent = options.onEvent;
     this.#options = options;
   }
 

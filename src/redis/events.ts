@@ -1,5 +1,5 @@
 import type { RoomId } from '../core/ids.js';
-import type { Attachment, EphemeralEvent, Message, Profile, RoomEvent } from '../core/model.js';
+import type { Attachment, EphemeralEvent, Message, Profile, RoomEvent, UserEvent } from '../core/model.js';
 import { decodeId, encodeId } from './keys.js';
 
 /**
@@ -70,4 +70,19 @@ export function decodeEntry(room: RoomId, [id, fields]: StreamEntry): Message {
     createdMs: Number(fields[9]),
     via: fields[11] as string,
   };
+}
+
+/** What concerns one user, as a publication on the user's channel: the version, then JSON. */
+export function encodeUserEvent(event: UserEvent): string {
+  return EVENT_VERSION + JSON.stringify(event);
+}
+
+/** The inverse of {@link encodeUserEvent}; undefined when it is of another version. */
+export function decodeUserEvent(payload: string): UserEvent | undefined {
+  if (payload[0] !== EVENT_VERSION) return undefined;
+  try {
+    return JSON.parse(payload.slice(1)) as UserEvent;
+  } catch {
+    return undefined;
+  }
 }

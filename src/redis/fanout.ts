@@ -1,8 +1,8 @@
-import type { RoomId } from '../core/ids.js';
+import type { RoomId, UserId } from '../core/ids.js';
 import type { EphemeralEvent } from '../core/model.js';
 import type { FanOut, FanOutHandler } from '../core/ports.js';
 import { type Client, guard, type Log } from './connection.js';
-import { decodeEvents, encodeEphemeral } from './events.js';
+import { decodeEvents, decodeUserEvent, encodeEphemeral } from './events.js';
 import { channels, partitionSlot } from './keys.js';
 import { probedPartitions, Subscriptions } from './subscriptions.js';
 
@@ -35,7 +35,7 @@ export class RedisFanOut implements FanOut {
   readonly #subscriptions: Subscriptions;
   readonly #node: string;
   readonly #log: Log;
-  #handler: FanOutHandler = { onEvents: () => undefined, onSubscribed: () => undefined };
+  #handler: FanOutHandler | undefined;
   readonly #probes = new Map<string, Probe>();
   #timer: NodeJS.Timeout | undefined;
   #answeredAt: number | undefined;
@@ -66,6 +66,14 @@ export class RedisFanOut implements FanOut {
     this.#subscriptions.unsubscribe(channels.room(room));
   }
 
+  subscribeUser(user: UserId): Promise<void> {
+    return this.#subscriptions.subscribe(channels.user(user));
+  }
+
+  unsubscribeUser(user: UserId): void {
+    this.#subscriptions.unsubscribe(channels.user(user));
+  }
+
   async publish(room: RoomId, event: EphemeralEvent): Promise<void> {
     await guard(this.#commands.spublish(channels.room(room), encodeEphemeral(event)));
   }
@@ -93,22 +101,32 @@ export class RedisFanOut implements FanOut {
 
   #onMessage(channel: string, payload: string): void {
     const room = channels.roomOf(channel);
-    if (room === undefined) {
-      const probe = this.#probes.get(channel);
-      if (probe) {
-        probe.heard = true;
-        probe.heardAt = performance.now();
-      }
+    if (room !== undefined) {
+      const events = decodeEvents(room, payload);
+      if (events) this.#handler?.onEvents(room, events);
+      else this.stats.undecodable += 1;
       return;
     }
-    const events = decodeEvents(room, payload);
-    if (events) this.#handler.onEvents(room, events);
+    const probe = this.#probes.get(channel);
+    if (probe) {
+      probe.heard = true;
+      probe.heardAt = performance.now();
+      return;
+    }
+    this.#onUserMessage(channel, payload);
+  }
+
+  #onUserMessage(channel: string, payload: string): void {
+    const user = channels.userOf(channel);
+    const event = decodeUserEvent(payload);
+    if (user !== undefined && event) this.#handler?.onUserEvent(user, event);
     else this.stats.undecodable += 1;
   }
 
   #onRenewed(names: readonly string[]): void {
     const rooms = names.map(channels.roomOf).filter((room) => room !== undefined);
-    if (rooms.length > 0) this.#handler.onSubscribed(rooms);
+    const users = names.map(channels.userOf).filter((user) => user !== undefined);
+    this.#handler?.onSubscribed(rooms, users);
   }
 
   #probe(): void {

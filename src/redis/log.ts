@@ -65,7 +65,7 @@ export class RedisLog implements LogPort {
 }
 
 /** The `tip` field of a room: offset, created, nonce. */
-function parseTip(tip: string | null): Position {
+export function parseTip(tip: string | null): Position {
   if (tip === null) return { offset: 0, nonce: '' };
   const [offset, , nonce] = tip.split(' ');
   return { offset: Number(offset), nonce: nonce as string };
@@ -74,11 +74,14 @@ function parseTip(tip: string | null): Position {
 /** Commands of one turn of the event loop: past it a long list would hold up everyone else. */
 const BULK = 500;
 
+/** What bulk commands use: the same on one Redis and on a cluster. */
+type Bulk = Pick<Redis, 'hget' | 'hmget' | 'hgetall' | 'smembers' | 'xrevrange' | 'xlen'>;
+
 /** One command per item, `BULK` at a time; answers in the order of the items. */
 export async function inBulk<I, O>(
   client: Client,
   items: readonly I[],
-  command: (redis: Pick<Redis, 'hget' | 'hgetall' | 'smembers'>, item: I) => Promise<O>,
+  command: (redis: Bulk, item: I) => Promise<O>,
 ): Promise<O[]> {
   const answers: O[] = [];
   for (let i = 0; i < items.length; i += BULK) {

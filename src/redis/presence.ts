@@ -24,6 +24,7 @@ export class RedisPresence implements Presence {
   readonly #registrar = new Registrar();
   #node: string;
   #first = true;
+  #touched = { minute: 0, users: new Set<UserId>() };
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
   #renewedAt = 0;
@@ -65,7 +66,6 @@ export class RedisPresence implements Presence {
     this.#registrar.remove(`r${room}|${user}`, graceMs);
   }
 
-  /** Counts `user` as online on this node until `offline`. */
   online(user: UserId): void {
     this.#registrar.add(`u${user}`, () => ({
       apply: async (present) => {
@@ -76,6 +76,25 @@ export class RedisPresence implements Presence {
 
   offline(user: UserId, graceMs: number): void {
     this.#registrar.remove(`u${user}`, graceMs);
+  }
+
+  touch(user: UserId): void {
+    const minute = Math.floor(Date.now() / 60_000);
+    if (this.#touched.minute !== minute) this.#touched = { minute, users: new Set() };
+    if (this.#touched.users.has(user)) return;
+    this.#touched.users.add(user);
+    // Written again with the next request when it fails.
+    runScript(this.#client, scripts.seen, [keys.user(user)], []).catch(() =>
+      this.#touched.users.delete(user),
+    );
+  }
+
+  async status(user: UserId): Promise<{ online: boolean; seenMs: number } | undefined> {
+    const [nodes, seen] = await guard(
+      Promise.all([this.#client.hlen(keys.userOnline(user)), this.#client.hget(keys.user(user), 'seen')]),
+    );
+    if (nodes > 0) return { online: true, seenMs: Date.now() };
+    return seen === null ? undefined : { online: false, seenMs: Number(seen) };
   }
 
   /** Stops renewing, and lets the lease end `graceMs` from now: who only moved to another node never left. */

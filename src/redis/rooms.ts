@@ -2,7 +2,7 @@ import type { RoomId, UserId } from '../core/ids.js';
 import type { Room, RoomKind } from '../core/model.js';
 import type { RoomStore } from '../core/ports.js';
 import { type Client, guard, unavailable } from './connection.js';
-import { keys } from './keys.js';
+import { channels, keys } from './keys.js';
 import { inBulk } from './log.js';
 import { runScript, scripts } from './scripts.js';
 
@@ -15,6 +15,7 @@ const MAX_NUMBER_TRIES = 10_000;
 export class RedisRooms implements RoomStore {
   readonly #client: Client;
   readonly #kept = new Map<RoomId, Room>();
+  readonly #linked = new Set<RoomId>();
 
   /** `client`: with role `commands`. */
   constructor(client: Client) {
@@ -42,6 +43,39 @@ export class RedisRooms implements RoomStore {
     return room;
   }
 
+  async findDirect(a: UserId, b: UserId): Promise<Room | undefined> {
+    const id = await guard(this.#client.get(keys.direct(a, b)));
+    const room = id === null ? undefined : await this.get(Number(id));
+    if (room) await this.#link(room);
+    return room;
+  }
+
+  async openDirect(a: UserId, b: UserId): Promise<{ room: Room; created: boolean }> {
+    const known = await this.findDirect(a, b);
+    if (known) return { room: known, created: false };
+    // In this order, so that a crash after any step leaves nothing that is half there: room, pair, both lists.
+    const made = await this.#create('direct', '', [a, b].sort());
+    const winner = await guard(this.#client.set(keys.direct(a, b), made.id, 'NX', 'GET'));
+    if (winner !== null && Number(winner) !== made.id) {
+      // The other end was faster. Nobody knows of this room: it is dropped, its number stays unused.
+      this.#kept.delete(made.id);
+      await guard(this.#client.del(keys.room(made.id)));
+      const room = await this.get(Number(winner));
+      if (!room) throw unavailable(new Error('the pair has no room'));
+      await this.#link(room);
+      return { room, created: false };
+    }
+    await this.#link(made);
+    return { room: made, created: true };
+  }
+
+  async versions(users: readonly UserId[]): Promise<number[]> {
+    const found = await inBulk(this.#client, users, (redis, user) =>
+      redis.hget(keys.user(user), 'rooms_version'),
+    );
+    return found.map((version) => Number(version ?? 0));
+  }
+
   async listPublic(limit: number, before: RoomId | undefined): Promise<Room[]> {
     const max = before === undefined ? '+inf' : `(${before}`;
     const ids = await guard(
@@ -64,6 +98,21 @@ export class RedisRooms implements RoomStore {
       if (created !== 0) return this.#keep({ id, kind, name, participants, createdMs: created as number });
     }
     throw unavailable(new Error('no free room number'));
+  }
+
+  /** Puts a room into its participants' lists, unless that is known to be done. Whoever meets it undone does it. */
+  async #link(room: Room): Promise<void> {
+    if (this.#linked.has(room.id)) return;
+    const done = await guard(this.#client.hget(keys.room(room.id), 'linked'));
+    if (done === null) {
+      for (const user of room.participants) {
+        const touched = [keys.userRooms(user), keys.user(user)];
+        await guard(runScript(this.#client, scripts.linkUser, touched, [room.id, channels.user(user)]));
+      }
+      await guard(this.#client.hset(keys.room(room.id), 'linked', '1'));
+    }
+    if (this.#linked.size >= KEPT_ROOMS) this.#linked.clear();
+    this.#linked.add(room.id);
   }
 
   #keep(room: Room): Room {

@@ -26,10 +26,14 @@ export const scripts = {
   createRoom: load('create_room'),
   ensureUser: load('ensure_user'),
   enter: load('enter'),
+  linkUser: load('link_user'),
+  owe: load('owe'),
+  receipt: load('receipt'),
   leave: load('leave'),
   online: load('online'),
   renewLease: load('renew_lease'),
   recent: load('recent'),
+  seen: load('seen'),
 } as const;
 
 /** What runs a script: a connection. */

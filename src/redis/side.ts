@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { Appender } from './appender.js';
 import { type Capabilities, confirmation, inspect, type Requirements } from './checks.js';
 import { type Client, connect, disconnect, type Log, type RedisTarget } from './connection.js';
+import { RedisCursors } from './cursors.js';
 import { RedisFanOut } from './fanout.js';
 import { RedisLog } from './log.js';
 import { RedisPresence } from './presence.js';
+import { RedisReceipts } from './receipts.js';
 import { RedisRooms } from './rooms.js';
 import { RedisUsers } from './users.js';
 
@@ -31,6 +33,8 @@ export class RedisSide {
   readonly presence: RedisPresence;
   readonly rooms: RedisRooms;
   readonly users: RedisUsers;
+  readonly receipts: RedisReceipts;
+  readonly cursors: RedisCursors;
   readonly #options: RedisSideOptions;
   readonly #appender: Appender;
   readonly #subscriber: Client;
@@ -55,6 +59,8 @@ export class RedisSide {
     this.presence = new RedisPresence(this.commands, nodeId, options.roomPresenceLimit, log);
     this.rooms = new RedisRooms(this.commands);
     this.users = new RedisUsers(this.commands);
+    this.receipts = new RedisReceipts(this.commands);
+    this.cursors = new RedisCursors(this.commands);
   }
 
   /** Starts what runs by itself. Looks at Redis as soon as it answers, and says so when it is not fit. */

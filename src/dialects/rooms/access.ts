@@ -19,15 +19,6 @@ export interface Actor {
   readonly room: Room;
 }
 
-/** Who looks at something: the bearer; in `trusted` mode perhaps nobody. */
-export async function viewer(
-  request: FastifyRequest,
-  context: DialectContext,
-  settings: RoomsSettings,
-): Promise<Identity | undefined> {
-  return settings.auth === 'jwt' ? context.authenticate(request) : context.identify(request);
-}
-
 /**
  * The user `claimed` (as a path or body has it) in the room `reference`. In `jwt` mode, and in rooms that are not public,
  * the token's bearer must be that user; in `trusted` mode the id is believed, and an unknown one is created.
@@ -40,7 +31,9 @@ export async function actor(
   context: DialectContext,
   settings: RoomsSettings,
 ): Promise<Actor> {
-  const identity = await viewer(request, context, settings);
+  const identity = await (settings.auth === 'jwt'
+    ? context.authenticate(request)
+    : context.identify(request));
   if (typeof claimed !== 'string' && typeof claimed !== 'number') {
     throw new ChatError('bad_request', 'user_id must be a string', { field: 'user_id' });
   }

@@ -22,7 +22,7 @@ const STATUS = {
 export function roomsDialect(settings: RoomsSettings): Dialect {
   return {
     name: 'rooms',
-    prefix: '/api/v1',
+    unknownBelow: '/api/v1',
     renderError: (error: ChatError) => ({ status: STATUS[error.code], body: { detail: error.message } }),
     register(scope, context) {
       registerRoutes(scope, context, settings);

@@ -1,13 +1,14 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
+import Type, { type Static } from 'typebox';
 import { parseLimit, parseRange } from '../../core/cursor.js';
 import { ChatError, notFound } from '../../core/errors.js';
 import { parseNumericId, type UserId } from '../../core/ids.js';
+import { checkKey } from '../../core/input.js';
 import type { Message, Room } from '../../core/model.js';
 import { canonicalUserId, checkName, displayName } from '../../core/people.js';
 import { otherParticipant } from '../../core/rooms.js';
-import { checkKey } from '../../core/text.js';
 import type { DialectContext } from '../dialect.js';
-import { actor, type RoomsSettings, viewer } from './access.js';
+import { actor, type RoomsSettings } from './access.js';
 import { messageBody, roomBody, userBody } from './encode.js';
 
 /** Messages of a list without `limit`, and entries of a listing without one. */
@@ -16,26 +17,56 @@ const DEFAULT_LISTED = 1_000;
 
 type Query = Record<string, unknown>;
 
+const RoomBody = Type.Object({ name: Type.String() });
+const UserBody = Type.Object({ username: Type.String() });
+const MessageBody = Type.Object({
+  content: Type.String(),
+  user_id: Type.Union([Type.String(), Type.Integer()]),
+  type: Type.Optional(Type.Literal('text')),
+});
+
 export function registerRoutes(
   scope: FastifyInstance,
   context: DialectContext,
   settings: RoomsSettings,
 ): void {
-  roomRoutes(scope, context, settings);
-  userRoutes(scope, context, settings);
-  messageRoutes(scope, context, settings);
+  scope.post<{ Body: Static<typeof UserBody> }>(
+    '/api/v1/users',
+    { schema: { body: UserBody } },
+    async (request) => {
+      if (!settings.localAccounts) throw notFound('page');
+      const username = checkName(request.body.username, 'username');
+      const profile = await context.people.createGuest(username);
+      if (settings.auth === 'trusted') return userBody(profile);
+      const token = await context.mintToken(profile.id, { preferredUsername: username });
+      return { ...userBody(profile), access_token: token };
+    },
+  );
+
+  scope.register(async (guarded) => {
+    if (settings.auth === 'jwt') {
+      guarded.addHook('onRequest', async (request) => {
+        await context.authenticate(request);
+      });
+    }
+    roomRoutes(guarded, context);
+    userRoutes(guarded, context);
+    messageRoutes(guarded, context, settings);
+  });
 }
 
-function roomRoutes(scope: FastifyInstance, context: DialectContext, settings: RoomsSettings): void {
-  scope.post('/rooms', async (request) => {
-    await viewer(request, context, settings);
-    const name = checkName(bodyOf(request).name, 'name');
-    const room = await context.rooms.createPublic(name);
-    return roomBody(room, name);
-  });
+function roomRoutes(scope: FastifyInstance, context: DialectContext): void {
+  scope.post<{ Body: Static<typeof RoomBody> }>(
+    '/api/v1/rooms',
+    { schema: { body: RoomBody } },
+    async (request) => {
+      const name = checkName(request.body.name, 'name');
+      return roomBody(await context.rooms.createPublic(name), name);
+    },
+  );
 
-  scope.get('/rooms', async (request) => {
-    const user = (await viewer(request, context, settings))?.user;
+  scope.get('/api/v1/rooms', async (request) => {
+    const user = (await context.identify(request))?.user;
     const query = request.query as Query;
     const limit = parseLimit(query.limit, DEFAULT_LISTED) as number;
     const rooms = await context.rooms.list(user, limit, parseRoomId(query.before));
@@ -43,51 +74,38 @@ function roomRoutes(scope: FastifyInstance, context: DialectContext, settings: R
     return rooms.map((room) => roomBody(room, names.get(room) ?? room.name));
   });
 
-  scope.get<{ Params: { room: string } }>('/rooms/:room', async (request) => {
-    const user = (await viewer(request, context, settings))?.user;
+  scope.get<{ Params: { room: string } }>('/api/v1/rooms/:room', async (request) => {
+    const user = (await context.identify(request))?.user;
     const room = await context.rooms.get(request.params.room, user);
     return roomBody(room, (await namesFor([room], user, context)).get(room) ?? room.name);
   });
 }
 
-function userRoutes(scope: FastifyInstance, context: DialectContext, settings: RoomsSettings): void {
-  scope.post('/users', async (request) => {
-    if (!settings.localAccounts) throw notFound('page');
-    const username = checkName(bodyOf(request).username, 'username');
-    const profile = await context.people.createGuest(username);
-    if (settings.auth === 'trusted') return userBody(profile);
-    const token = await context.mintToken(profile.id, { preferredUsername: username });
-    return { ...userBody(profile), access_token: token };
-  });
-
-  scope.get('/users', async (request) => {
-    await viewer(request, context, settings);
+function userRoutes(scope: FastifyInstance, context: DialectContext): void {
+  scope.get('/api/v1/users', async (request) => {
     const query = request.query as Query;
     const limit = parseLimit(query.limit, DEFAULT_LISTED) as number;
     const users = await context.people.list(limit, parseUserId(query.before));
     return users.map(userBody);
   });
 
-  scope.get<{ Params: { user: string } }>('/users/:user', async (request) => {
-    await viewer(request, context, settings);
-    return userBody(await context.people.get(request.params.user));
-  });
+  scope.get<{ Params: { user: string } }>('/api/v1/users/:user', async (request) =>
+    userBody(await context.people.get(request.params.user)),
+  );
 }
 
 function messageRoutes(scope: FastifyInstance, context: DialectContext, settings: RoomsSettings): void {
-  scope.post<{ Params: { room: string } }>('/rooms/:room/messages', async (request) => {
-    const body = bodyOf(request);
+  type Send = { Params: { room: string }; Body: Static<typeof MessageBody> };
+  scope.post<Send>('/api/v1/rooms/:room/messages', { schema: { body: MessageBody } }, async (request) => {
+    const { content, user_id } = request.body;
     const key = checkKey(request.headers['idempotency-key'], 'Idempotency-Key');
-    const { room, profile } = await actor(request, request.params.room, body.user_id, context, settings);
-    if (body.type !== undefined && body.type !== 'text') {
-      throw new ChatError('bad_request', 'type must be "text"', { field: 'type' });
-    }
-    const out = { room, sender: profile, text: body.content, field: 'content', via: 'rooms', key };
+    const { room, profile } = await actor(request, request.params.room, user_id, context, settings);
+    const out = { room, sender: profile, text: content, field: 'content', via: 'rooms', key };
     return messageBody((await context.messages.send(out)).message);
   });
 
-  scope.get<{ Params: { room: string } }>('/rooms/:room/messages', async (request) => {
-    const user = (await viewer(request, context, settings))?.user;
+  scope.get<{ Params: { room: string } }>('/api/v1/rooms/:room/messages', async (request) => {
+    const user = (await context.identify(request))?.user;
     const room = await context.rooms.get(request.params.room, user);
     const range = parseRange(request.query as Query, room.id, DEFAULT_MESSAGES);
     const found: Message[] = [];
@@ -112,14 +130,6 @@ async function namesFor(
       return [room, profile ? displayName(profile) : (others[i] as UserId)];
     }),
   );
-}
-
-function bodyOf(request: FastifyRequest): Record<string, unknown> {
-  const { body } = request;
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new ChatError('bad_request', 'the body must be a JSON object');
-  }
-  return body as Record<string, unknown>;
 }
 
 function parseRoomId(value: unknown): number | undefined {

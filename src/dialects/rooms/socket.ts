@@ -1,12 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import { ChatError } from '../../core/errors.js';
+import { asObject, objectOf } from '../../core/input.js';
+import type { Room } from '../../core/model.js';
 import { namesUser } from '../../core/people.js';
-import { checkRef } from '../../core/text.js';
-import type { DialectContext } from '../dialect.js';
+import type { ChatSocket, DialectContext } from '../dialect.js';
 import { actor, type RoomsSettings } from './access.js';
 import { encoder } from './encode.js';
-
-type Frame = Record<string, unknown>;
 
 export function registerSocket(
   scope: FastifyInstance,
@@ -14,7 +13,7 @@ export function registerSocket(
   settings: RoomsSettings,
 ): void {
   context.socket(scope, {
-    path: '/ws/:room/:user',
+    path: '/api/v1/ws/:room/:user',
     encoder,
     async admit(request) {
       const { room: reference, user } = request.params as { room: string; user: string };
@@ -22,25 +21,28 @@ export function registerSocket(
       return {
         user: profile.id,
         expiresAt: identity?.expiresAt,
-        room,
-        since: (request.query as { since?: unknown }).since,
-        history: true,
-        announced: true,
+        reads: {
+          kind: 'room',
+          room,
+          since: (request.query as { since?: unknown }).since,
+          history: true,
+          announced: true,
+        },
       };
     },
-    onFrame(input, socket) {
-      if (!isObject(input)) throw new ChatError('bad_request', 'the frame must be a JSON object');
-      if (input.type === 'cursor') return socket.reply(encoder.cursor(socket.cursor()));
-      if (input.type !== 'text') throw new ChatError('bad_request', 'unknown type');
-      if (input.user_id !== undefined && !namesUser(input.user_id, socket.user)) {
+    onFrame(input, socket, ref) {
+      const frame = objectOf(input, 'the frame');
+      if (frame.type === 'cursor') return replyCursor(socket);
+      if (frame.type !== 'text') throw new ChatError('bad_request', 'unknown type');
+      if (frame.user_id !== undefined && !namesUser(frame.user_id, socket.user)) {
         throw new ChatError('bad_request', 'user_id must be your own', { field: 'user_id' });
       }
-      return socket.send(input.content, 'content', checkRef(input.ref));
+      return socket.send({ room: socket.room as Room, text: frame.content, field: 'content', ref });
     },
-    refOf: (input) => (isObject(input) ? input.ref : undefined),
+    refOf: (input) => asObject(input)?.ref,
   });
 }
 
-function isObject(input: unknown): input is Frame {
-  return typeof input === 'object' && input !== null && !Array.isArray(input);
+async function replyCursor(socket: ChatSocket): Promise<void> {
+  socket.reply(encoder.cursor(await socket.cursor()));
 }

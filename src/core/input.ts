@@ -48,3 +48,19 @@ export function checkKey(value: unknown, field: string): string | undefined {
 export function checkRef(value: unknown): Ref | undefined {
   return Number.isSafeInteger(value) ? (value as number) : checkKey(value, 'ref');
 }
+
+/**
+ * A JSON object, such as a frame must be.
+ * @throws ChatError bad_request for anything else
+ */
+export function objectOf(value: unknown, what: string): Record<string, unknown> {
+  const object = asObject(value);
+  if (!object) throw new ChatError('bad_request', `${what} must be a JSON object`);
+  return object;
+}
+
+/** `value` when it is a JSON object, else undefined. */
+export function asObject(value: unknown): Record<string, unknown> | undefined {
+  const fits = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return fits ? (value as Record<string, unknown>) : undefined;
+}

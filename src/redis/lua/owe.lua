@@ -1,0 +1,18 @@
+#!lua
+-- Notes a receipt that a user's front end has not confirmed yet. Keeps the newest 200 for 24 h.
+--
+-- KEYS   owed receipts of the user
+-- ARGV   1 field (<message id>:<status>), 2 value, 3 most to keep, 4 seconds to keep them
+-- ANSWER 1 noted | 0 was there
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[3]) then
+  -- Values begin with the time in ms, in 13 digits: the smallest is the oldest.
+  local all = redis.call('HGETALL', KEYS[1])
+  local oldest, field
+  for i = 1, #all, 2 do
+    if not oldest or all[i + 1] < oldest then oldest, field = all[i + 1], all[i] end
+  end
+  redis.call('HDEL', KEYS[1], field)
+end
+return 1

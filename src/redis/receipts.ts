@@ -1,0 +1,107 @@
+import type { Offset, RoomId, UserId } from '../core/ids.js';
+import type { Marks, MemberMarks } from '../core/marks.js';
+import type { ReceiptStatus } from '../core/model.js';
+import type { Owed, ReceiptStore, RoomState } from '../core/ports.js';
+import { type Client, guard } from './connection.js';
+import { decodeEntry, encodeUserEvent, type StreamEntry } from './events.js';
+import { channels, encodeId, keys } from './keys.js';
+import { inBulk, parseTip } from './log.js';
+import { runScript, scripts } from './scripts.js';
+
+/** Receipts kept until confirmed: the newest so many, for so long. */
+const MAX_OWED = 200;
+const OWED_TTL_S = 24 * 60 * 60;
+
+/** Receipts as cursors and ranges in Redis. */
+export class RedisReceipts implements ReceiptStore {
+  readonly #client: Client;
+
+  /** `client`: with role `commands`. */
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  async mark(
+    room: RoomId,
+    user: UserId,
+    offset: Offset,
+    status: ReceiptStatus,
+  ): Promise<boolean | undefined> {
+    const touched = [
+      keys.log(room),
+      keys.read(room),
+      keys.readRanges(room, user),
+      keys.delivered(room),
+      keys.deliveredRanges(room, user),
+    ];
+    const args = [offset, status, user, encodeId(user), channels.room(room)];
+    const answer = await guard(runScript(this.#client, scripts.receipt, touched, args));
+    return answer === -1 ? undefined : answer === 1;
+  }
+
+  async marks(room: RoomId, users: readonly UserId[]): Promise<MemberMarks[]> {
+    return Promise.all(
+      users.map(async (user) => {
+        const field = encodeId(user);
+        const [read, readRanges, delivered, deliveredRanges] = await guard(
+          Promise.all([
+            this.#client.hget(keys.read(room), field),
+            this.#client.zrange(keys.readRanges(room, user), '0', '-1', 'WITHSCORES'),
+            this.#client.hget(keys.delivered(room), field),
+            this.#client.zrange(keys.deliveredRanges(room, user), '0', '-1', 'WITHSCORES'),
+          ]),
+        );
+        return { read: decodeMarks(read, readRanges), delivered: decodeMarks(delivered, deliveredRanges) };
+      }),
+    );
+  }
+
+  async states(rooms: readonly RoomId[], user: UserId): Promise<RoomState[]> {
+    const field = encodeId(user);
+    return inBulk(this.#client, rooms, async (redis, room) => {
+      const [tipText, entries, [cursor, waiting], length] = await Promise.all([
+        redis.hget(keys.room(room), 'tip'),
+        redis.xrevrange(keys.log(room), '+', '-', 'COUNT', 1) as Promise<StreamEntry[]>,
+        redis.hmget(keys.read(room), field, `${field}|`),
+        redis.xlen(keys.log(room)),
+      ]);
+      const tip = parseTip(tipText);
+      const last = entries[0] && decodeEntry(room, entries[0]);
+      // What was trimmed counts as read.
+      const unread = Math.min(length, tip.offset - Number(cursor ?? 0) - Number(waiting ?? 0));
+      return { tip, last, unread: Math.max(0, unread) };
+    });
+  }
+
+  async owe(user: UserId, owed: Owed): Promise<void> {
+    const value = `${String(Date.now()).padStart(13, '0')} ${owed.by}`;
+    const args = [fieldOf(owed), value, MAX_OWED, OWED_TTL_S];
+    await guard(runScript(this.#client, scripts.owe, [keys.userReceipts(user)], args));
+  }
+
+  async owed(user: UserId): Promise<Owed[]> {
+    const fields = Object.entries(await guard(this.#client.hgetall(keys.userReceipts(user))));
+    fields.sort(([, a], [, b]) => (a < b ? -1 : 1));
+    return fields.map(([field, value]) => {
+      const [messageId, status] = field.split(':') as [string, ReceiptStatus];
+      return { messageId: Number(messageId), status, by: value.slice(14) };
+    });
+  }
+
+  async settle(user: UserId, owed: Pick<Owed, 'messageId' | 'status'>): Promise<void> {
+    const known = await guard(this.#client.hdel(keys.userReceipts(user), fieldOf(owed)));
+    if (known === 0) return;
+    await guard(this.#client.spublish(channels.user(user), encodeUserEvent({ kind: 'settled', ...owed })));
+  }
+}
+
+function fieldOf(owed: Pick<Owed, 'messageId' | 'status'>): string {
+  return `${owed.messageId}:${owed.status}`;
+}
+
+/** A cursor, and ranges as the sorted set has them: last offset, first offset, ... */
+function decodeMarks(cursor: string | null, flat: string[]): Marks {
+  const ranges: [Offset, Offset][] = [];
+  for (let i = 0; i < flat.length; i += 2) ranges.push([Number(flat[i + 1]), Number(flat[i])]);
+  return { cursor: Number(cursor ?? 0), ranges };
+}
