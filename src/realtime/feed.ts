@@ -46,6 +46,7 @@ export class RoomFeed implements Feed, Flushable {
   readonly #behind = new Set<Reader>();
   #head: Position = { offset: 0, nonce: '' };
   #headCreatedMs = 0;
+  #began = 0;
   #held: MessageEvent[] | undefined = []; // until begin()
   #batch: BatchItem[] = [];
   #closed = false;
@@ -70,6 +71,7 @@ export class RoomFeed implements Feed, Flushable {
   /** Goes live at `tip`, which was read after the subscription was acknowledged. */
   begin(tip: Position): void {
     this.#head = tip;
+    this.#began = tip.offset;
     if (tip.offset > 0) this.#memory.push(tip.offset, tip.nonce);
     const held = this.#held ?? [];
     this.#held = undefined;
@@ -128,6 +130,8 @@ export class RoomFeed implements Feed, Flushable {
 
   #onMessage(event: MessageEvent): void {
     const { message, prev } = event;
+    // On its way while the tip was read: part of what the tip stands for.
+    if (message.offset <= this.#began && message.offset < this.#memory.first) return;
     const place = { offset: message.offset, nonce: message.nonce, prev };
     const verdict = classify(this.#head, place, (offset) => this.#memory.at(offset));
     if (verdict === 'next') this.#deliver(message, event.profile, true);

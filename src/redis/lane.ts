@@ -32,6 +32,8 @@ const CALL_DEADLINE_MS = 3_000;
 /** Every send is answered within this time, one way or the other. */
 const SEND_DEADLINE_MS = 5_000;
 const SWEEP_MS = 200;
+/** A Redis that refuses the fence (still loading, or its ACL forbids it) is asked again after this long. */
+const FENCE_RETRY_MS = 500;
 /** How far back a nonce is looked up: past it the outcome stays in doubt. */
 const LOOKUP_ENTRIES = 4_096;
 const LOOKUP_PAGE = 256;
@@ -55,6 +57,7 @@ export class AppendLane {
   readonly #inFlight = new Set<{ items: PendingAppend[]; since: number }>();
   #doubtful: PendingAppend[] = [];
   #open = false;
+  #sent = false;
   #flushScheduled = false;
   readonly #sweeper: NodeJS.Timeout;
 
@@ -121,6 +124,7 @@ export class AppendLane {
     const built = buildAppend(batch, this.#options.keepMessages);
     const call = { items: built.items, since: performance.now() };
     this.#inFlight.add(call);
+    this.#sent = true;
     try {
       const script = runScript(this.#redis, scripts.append, built.keys, built.args);
       // Sent right behind the script, on the connection whose writes it waits for.
@@ -173,10 +177,14 @@ export class AppendLane {
 
   async #fence(): Promise<void> {
     try {
-      await killOthers(this.#redis, this.#name);
+      // Nothing is in doubt of a connection that never sent anything.
+      if (this.#sent) await killOthers(this.#redis, this.#name);
       await this.#resolveDoubts();
+      // Loaded before it is used: a call that has to send its text again would be overtaken by the next one.
+      await this.#redis.script('LOAD', scripts.append.source);
     } catch (error) {
       this.#options.log.warn({ error: String(error) }, 'fencing an append connection failed');
+      if (isReply(error)) await new Promise((resolve) => setTimeout(resolve, FENCE_RETRY_MS));
       this.#redis.disconnect(true);
       return;
     }

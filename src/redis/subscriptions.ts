@@ -90,7 +90,7 @@ export class Subscriptions {
   }
 
   async #subscribeFresh(): Promise<void> {
-    const channels = this.#fresh.splice(0);
+    const channels = [...new Set(this.#fresh.splice(0))]; // a repeated SSUBSCRIBE leaks an entry
     if (this.#client.status !== 'ready') return; // `ready` subscribes everything that waits
     await this.#subscribeAll(channels);
   }
