@@ -1,6 +1,11 @@
 import cors from '@fastify/cors';
 import websocket from '@fastify/websocket';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import type { Logger } from 'pino';
 import type { ChatError } from '../core/errors.js';
 import type { Dialect, DialectContext } from '../dialects/dialect.js';
@@ -33,7 +38,7 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
   const maxPayload = options.maxMessageBytes * ESCAPE_FACTOR + ENVELOPE_BYTES;
   const app = Fastify({
     loggerInstance: options.log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     trustProxy: trust(options.trustProxy),
     bodyLimit: maxPayload,
     // What a client sent is judged as it came: nothing is converted, nothing taken away.

@@ -1,0 +1,110 @@
+/** DURABILITY=durable: nothing is acknowledged before it is as safe as that promises. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { request } from '../helpers/http.js';
+import { startNode } from '../helpers/node.js';
+import { startRedis } from '../helpers/redis.js';
+import { open } from '../helpers/socket.js';
+import { TEST_SECRET } from '../helpers/token.js';
+import { until } from '../helpers/wait.js';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const DURABLE = { ROOMS_AUTH: 'trusted', DURABILITY: 'durable' };
+
+async function makeRoom(url: string): Promise<string> {
+  const { body } = await request<{ id: string }>('POST', `${url}/api/v1/rooms`, { body: { name: 'room' } });
+  return body.id;
+}
+
+t.test('a single old Redis that syncs every second is refused at start, in words', async (t) => {
+  const redis = await startRedis(t, { aof: 'everysec' });
+  const version = /redis_version:(\d+)\.(\d+)/.exec(await redis.ask('INFO server'));
+  const [major = 0, minor = 0] = (version ?? []).slice(1).map(Number);
+  if (major > 7 || (major === 7 && minor >= 2)) {
+    t.pass('this Redis has WAITAOF');
+    return;
+  }
+  const node = spawn(process.execPath, [MAIN], {
+    env: { ...DURABLE, REDIS_URL: redis.url, JWT_SECRET: TEST_SECRET, PORT: '0', HOST: '127.0.0.1' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: 20_000,
+  });
+  let out = '';
+  node.stdout.on('data', (bytes) => {
+    out += bytes;
+  });
+  const [code] = await once(node, 'exit');
+  t.equal(code, 1);
+  t.match(out, /appendfsync always/);
+});
+
+t.test('a single Redis that syncs always survives kill -9 with every acknowledged message', async (t) => {
+  const redis = await startRedis(t, { aof: 'always' });
+  const node = await startNode(t, { ...DURABLE, REDIS_URL: redis.url, SOCKET_RATE: '0' });
+  const room = await makeRoom(node.url);
+  const socket = await open(`${node.wsUrl}/api/v1/ws/${room}/ada`, { t });
+  const acknowledged = new Set<string>();
+  for (let i = 0; i < 200; i += 1) socket.send({ type: 'text', content: `m${i}`, ref: `r${i}` });
+  while (acknowledged.size < 100) acknowledged.add((await socket.nextOf('text')).content as string);
+  await redis.kill9();
+  await redis.restart();
+  await until('the node is ready again', async () => (await fetch(`${node.url}/readyz`)).ok, 20_000);
+  const { body } = await request<{ content: string }[]>(
+    'GET',
+    `${node.url}/api/v1/rooms/${room}/messages?limit=1000`,
+  );
+  const stored = body.map((message) => message.content);
+  t.equal(new Set(stored).size, stored.length, 'nothing twice');
+  t.same(
+    [...acknowledged].filter((content) => !stored.includes(content)),
+    [],
+    'nothing acknowledged is missing',
+  );
+});
+
+t.test(
+  'a send that no replica confirms is in doubt, never acknowledged, and shows up in its place',
+  async (t) => {
+    const primary = await startRedis(t);
+    const replica = await startRedis(t, { settings: { replicaof: `127.0.0.1 ${primary.port}` } });
+    await until(
+      'the replica is in step',
+      async () => (await replica.ask('INFO replication')).includes('up'),
+      10_000,
+    );
+    const env = { ...DURABLE, REDIS_URL: primary.url, WAIT_REPLICAS: '1', WAIT_TIMEOUT: '300' };
+    const node = await startNode(t, env);
+    const room = await makeRoom(node.url);
+    const ada = await open(`${node.wsUrl}/api/v1/ws/${room}/ada`, { t });
+    const bob = await open(`${node.wsUrl}/api/v1/ws/${room}/bob`, { t });
+    await bob.nextOf('history');
+    ada.send({ type: 'text', content: 'safe', ref: 'one' });
+    t.match(await ada.nextOf('text'), { content: 'safe', ref: 'one' });
+
+    replica.pause();
+    ada.send({ type: 'text', content: 'doubtful', ref: 'two' });
+    const error = await ada.nextOf('error');
+    t.match(error, { ref: 'two', detail: /may or may not/ });
+    const late = await ada.nextOf('text');
+    t.equal(late.content, 'doubtful', 'it is in the log, and comes as any message does');
+    t.notOk('ref' in late, 'but nothing acknowledges it');
+    const posted = await request('POST', `${node.url}/api/v1/rooms/${room}/messages`, {
+      body: { content: 'by HTTP', user_id: 'ada', type: 'text' },
+    });
+    t.equal(posted.status, 503);
+
+    replica.resume();
+    ada.send({ type: 'text', content: 'doubtful', ref: 'two' });
+    t.match(await ada.next((frame) => frame.ref === 'two', 10_000), {
+      type: 'text',
+      content: 'doubtful',
+      id: late.id,
+    });
+    t.equal((await bob.nextOf('text')).content, 'safe');
+    t.equal((await bob.nextOf('text')).content, 'doubtful', 'others may see it sooner, once');
+    t.equal((await bob.nextOf('text')).content, 'by HTTP');
+  },
+);
