@@ -7,6 +7,7 @@ import { bareProfile } from './core/model.js';
 import { People } from './core/people.js';
 import { Receipts } from './core/receipts.js';
 import { Rooms } from './core/rooms.js';
+import { chatsDialect } from './dialects/chats/index.js';
 import type { DialectContext } from './dialects/dialect.js';
 import { roomsDialect } from './dialects/rooms/index.js';
 import { Authenticator } from './http/auth.js';
@@ -87,7 +88,10 @@ export async function createApp(
     mintToken: (user, claims) => signToken(config, { user, claims }),
     socket: (scope, route) => sockets.register(scope, route),
   };
-  for (const dialect of [roomsDialect({ auth: config.roomsAuth, localAccounts: config.localAccounts })]) {
+  for (const dialect of [
+    roomsDialect({ auth: config.roomsAuth, localAccounts: config.localAccounts }),
+    chatsDialect(),
+  ]) {
     await mountDialect(server, dialect, context);
   }
 
