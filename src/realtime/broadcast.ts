@@ -110,7 +110,12 @@ export class Broadcaster {
 }
 
 function contextOf(room: Room, item: BatchItem & { message: Message }) {
-  return { room, profile: item.profile ?? bareProfile(item.message.sender), live: item.live };
+  return {
+    room,
+    profile: item.profile ?? bareProfile(item.message.sender),
+    live: item.live,
+    status: 'sent' as const,
+  };
 }
 
 function render(encoder: Encoder, room: Room, batch: readonly BatchItem[]): Rendered {
