@@ -175,6 +175,8 @@ t.test('files of other documents are shown at once; announcing them shows nothin
     TestSocket,
     TestSocket,
   ];
+  await pair.core.say({ from: ann.id, to: bob.id, text: 'a thread', via: 'chats' });
+  await Promise.all([sending, receiving].map((socket) => heard(socket, 'a thread')));
   const message = await upload(ann, bob, 'from elsewhere', [photo], 'skillarena');
   t.match(await heard(receiving, 'from elsewhere'), { action: 're_message_file' });
   t.match(await heard(sending, 'from elsewhere'), { action: 're_message_file' });
@@ -182,7 +184,7 @@ t.test('files of other documents are shown at once; announcing them shows nothin
   await sending.next((frame) => frame.action === 'ack');
   t.same(
     (await upToNow(ann, bob, [receiving])).map((list) => list.length),
-    [1],
+    [2],
   );
 });
 
