@@ -9,6 +9,7 @@ import { Receipts } from './core/receipts.js';
 import { Rooms } from './core/rooms.js';
 import { chatsDialect } from './dialects/chats/index.js';
 import type { DialectContext } from './dialects/dialect.js';
+import { netroxDialect } from './dialects/netrox/index.js';
 import { roomsDialect } from './dialects/rooms/index.js';
 import { Authenticator } from './http/auth.js';
 import { Health, registerHealth } from './http/health.js';
@@ -88,12 +89,12 @@ export async function createApp(
     mintToken: (user, claims) => signToken(config, { user, claims }),
     socket: (scope, route) => sockets.register(scope, route),
   };
-  for (const dialect of [
-    roomsDialect({ auth: config.roomsAuth, localAccounts: config.localAccounts }),
+  const dialects = [
     chatsDialect(),
-  ]) {
-    await mountDialect(server, dialect, context);
-  }
+    netroxDialect(),
+    roomsDialect({ auth: config.roomsAuth, localAccounts: config.localAccounts }),
+  ];
+  for (const dialect of dialects) await mountDialect(server, dialect, context);
 
   redis.start({
     onEvents: (room, events) => hub.onEvents(room, events),

@@ -63,6 +63,14 @@ export class Messages {
     return { room, message };
   }
 
+  /**
+   * Checks a text before anything is made for it, such as the room that it is to go to.
+   * @throws ChatError bad_request, as {@link Messages.send} would
+   */
+  check(text: unknown, field: string): void {
+    checkText(text, this.#maxBytes, field);
+  }
+
   /** Shows a stored message to live readers that wait for it: one with a file, whose sender now says so. */
   announce(message: Message): Promise<void> {
     return this.#fanOut.publish(message.room, { kind: 'announce', message });

@@ -5,7 +5,7 @@ import type { UserId } from '../core/ids.js';
 import { checkRef } from '../core/input.js';
 import type { RoomMarks } from '../core/marks.js';
 import type { Messages } from '../core/messages.js';
-import type { Profile, Room } from '../core/model.js';
+import type { Message, Profile, Room } from '../core/model.js';
 import type { Ref } from '../core/rendering.js';
 import type { ChatSocket, SocketRoute, SocketSend } from '../dialects/dialect.js';
 import type { Session, Transport } from '../realtime/session.js';
@@ -139,6 +139,11 @@ export class Connection implements ChatSocket, Transport {
       this.awaitingPong = true;
       this.#options.ws.ping();
     }
+  }
+
+  async announce(message: Message): Promise<void> {
+    this.#session?.firstSight(message.nonce);
+    await this.#options.messages.announce(message);
   }
 
   reply(text: string): void {

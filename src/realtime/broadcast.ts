@@ -96,6 +96,7 @@ export class Broadcaster {
     const frames = batch.map((item, i) => {
       if (item.event) {
         if (!session.encoder.wants(item.event, session.user)) return undefined;
+        if (item.event.kind === 'announce' && !session.firstSight(item.event.message.nonce)) return undefined;
         session.onEvent?.(item.event, room);
         return rendered.frames[i];
       }

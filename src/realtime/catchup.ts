@@ -199,6 +199,8 @@ export class CatchUp implements CatchUpRunner {
         ? session.encoder.own(message, context, send.ref)
         : session.encoder.message(message, context);
       if (text !== null) session.push(textFrame(text));
+      // Its announcement may still come.
+      if (message.attachments.length > 0) session.firstSight(message.nonce);
       last = message;
       count += 1;
       if (session.stalled) break;
