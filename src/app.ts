@@ -9,6 +9,7 @@ import { Receipts } from './core/receipts.js';
 import { Rooms } from './core/rooms.js';
 import type { DialectContext } from './dialects/dialect.js';
 import { roomsDialect } from './dialects/rooms/index.js';
+import { skillarenaDialect } from './dialects/skillarena/index.js';
 import { Authenticator } from './http/auth.js';
 import { Health, registerHealth } from './http/health.js';
 import { createMetrics, type Metrics } from './http/metrics.js';
@@ -90,7 +91,10 @@ export async function createApp(
     mintToken: (user, claims) => signToken(config, { user, claims }),
     socket: (scope, route) => sockets.register(scope, route),
   };
-  for (const dialect of [roomsDialect({ auth: config.roomsAuth, localAccounts: config.localAccounts })]) {
+  for (const dialect of [
+    roomsDialect({ auth: config.roomsAuth, localAccounts: config.localAccounts }),
+    skillarenaDialect({ receiptResendMs: config.receiptResendMs }),
+  ]) {
     await mountDialect(server, dialect, context);
   }
 
