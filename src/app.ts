@@ -11,6 +11,7 @@ import { chatsDialect } from './dialects/chats/index.js';
 import type { DialectContext } from './dialects/dialect.js';
 import { netroxDialect } from './dialects/netrox/index.js';
 import { roomsDialect } from './dialects/rooms/index.js';
+import { skillarenaDialect } from './dialects/skillarena/index.js';
 import { Authenticator } from './http/auth.js';
 import { Health, registerHealth } from './http/health.js';
 import { createMetrics, type Metrics } from './http/metrics.js';
@@ -90,8 +91,9 @@ export async function createApp(
     socket: (scope, route) => sockets.register(scope, route),
   };
   const dialects = [
-    chatsDialect(),
+    skillarenaDialect({ receiptResendMs: config.receiptResendMs }),
     netroxDialect(),
+    chatsDialect(),
     roomsDialect({ auth: config.roomsAuth, localAccounts: config.localAccounts }),
   ];
   for (const dialect of dialects) await mountDialect(server, dialect, context);

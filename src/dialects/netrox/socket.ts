@@ -68,7 +68,7 @@ async function send(
   const text = frame.message_body;
   const reference = referenceIn(frame, 'receiver_id');
   // Before there is a thread: a message that is none must not leave an empty one behind.
-  context.messages.check(text, field);
+  context.messages.checkText(text, field);
   const other = await receiver(reference, socket.user, context);
   const { room } = await context.rooms.openDirect(socket.user, other.id);
   socket.send({ room, text, field, ref });
