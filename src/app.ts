@@ -50,7 +50,7 @@ export async function createApp(
 ): Promise<App> {
   const redis = connectRedis(config, log, onUnfit);
   const stats = realtimeStats();
-  const people = new People(redis.users);
+  const people = new People(redis.users, config.userDirectory === 'contacts' ? redis.contacts : undefined);
   const hub = createHub(config, log, redis, people, stats);
   const messages = new Messages(redis.log, redis.fanOut, config.maxMessageBytes);
   const userFeeds = new UserFeeds(hub, redis.fanOut, redis.rooms);

@@ -85,13 +85,15 @@ function userRoutes(scope: FastifyInstance, context: DialectContext): void {
   scope.get('/api/v1/users', async (request) => {
     const query = request.query as Query;
     const limit = parseLimit(query.limit, DEFAULT_LISTED) as number;
-    const users = await context.people.list(limit, parseUserId(query.before));
+    const viewer = (await context.identify(request))?.user;
+    const users = await context.people.list(viewer, limit, parseUserId(query.before));
     return users.map(userBody);
   });
 
-  scope.get<{ Params: { user: string } }>('/api/v1/users/:user', async (request) =>
-    userBody(await context.people.get(request.params.user)),
-  );
+  scope.get<{ Params: { user: string } }>('/api/v1/users/:user', async (request) => {
+    const viewer = (await context.identify(request))?.user;
+    return userBody(await context.people.lookUp(request.params.user, viewer));
+  });
 }
 
 function messageRoutes(scope: FastifyInstance, context: DialectContext, settings: RoomsSettings): void {
