@@ -2,16 +2,19 @@ import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import type { Config } from './config.js';
+import { Accounts } from './core/accounts.js';
 import { Messages } from './core/messages.js';
 import { bareProfile } from './core/model.js';
 import { People } from './core/people.js';
 import { Receipts } from './core/receipts.js';
 import { Rooms } from './core/rooms.js';
+import { conversationsDialect } from './dialects/conversations/index.js';
 import type { DialectContext } from './dialects/dialect.js';
 import { roomsDialect } from './dialects/rooms/index.js';
 import { Authenticator } from './http/auth.js';
 import { Health, registerHealth } from './http/health.js';
 import { createMetrics, type Metrics } from './http/metrics.js';
+import { createPasswordHasher } from './http/passwords.js';
 import { LOG_REDACTION } from './http/redact.js';
 import { createServer, mountDialect } from './http/server.js';
 import { RETURN_GRACE_MS, SocketHost } from './http/sockets.js';
@@ -90,9 +93,17 @@ export async function createApp(
     mintToken: (user, claims) => signToken(config, { user, claims }),
     socket: (scope, route) => sockets.register(scope, route),
   };
-  for (const dialect of [roomsDialect({ auth: config.roomsAuth, localAccounts: config.localAccounts })]) {
-    await mountDialect(server, dialect, context);
-  }
+  const dialects = [
+    roomsDialect({ auth: config.roomsAuth, localAccounts: config.localAccounts }),
+    conversationsDialect({
+      accounts: config.localAccounts
+        ? new Accounts(redis.accounts, redis.attempts, createPasswordHasher())
+        : undefined,
+      tickets: redis.tickets,
+      publicUrl: config.publicUrl,
+    }),
+  ];
+  for (const dialect of dialects) await mountDialect(server, dialect, context);
 
   redis.start({
     onEvents: (room, events) => hub.onEvents(room, events),
