@@ -112,6 +112,21 @@ export class RedisUsers implements UserStore {
     return this.accountOf(user);
   }
 
+  /**
+   * The user whom an import knows by this e-mail (in the form of the login index, which is another one: an import gives
+   * nobody an account). Made when there is none: one, also when two imports run at once.
+   */
+  async numberImported(email: string): Promise<{ user: UserId; created: boolean }> {
+    const index = keys.importIndex(email);
+    const known = await guard(this.#client.get(index));
+    if (known !== null) return { user: known, created: false };
+    const made = await this.createUnlisted({});
+    const winner = await guard(this.#client.set(index, made.id, 'NX', 'GET'));
+    if (winner === null || winner === made.id) return { user: made.id, created: true };
+    await this.discard(made.id);
+    return { user: winner, created: false };
+  }
+
   async list(limit: number, before: UserId | undefined): Promise<Profile[]> {
     const rank = before === undefined ? null : await guard(this.#client.zrank(keys.users, before));
     if (before !== undefined && rank === null) return [];
