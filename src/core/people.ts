@@ -117,6 +117,16 @@ export function namesUser(reference: unknown, user: UserId): boolean {
   return typeof reference === 'string' && canonicalUserId(reference) === user;
 }
 
+/**
+ * Reads `?before=` of a listing of people: the id of one of them.
+ * @throws ChatError bad_request
+ */
+export function parseBefore(value: unknown): UserId | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'string') return canonicalUserId(value);
+  throw new ChatError('bad_request', 'before must be the id of a user', { field: 'before' });
+}
+
 /** How a person is called: the name they chose, else what is known, else the id. */
 export function displayName(profile: Profile): string {
   return profile.username ?? profile.name ?? profile.email?.split('@')[0] ?? profile.id;

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type, { type Static } from 'typebox';
-import { parseRange } from '../../core/cursor.js';
+import { parseLimit, parseRange } from '../../core/cursor.js';
 import { ChatError } from '../../core/errors.js';
 import type { UserId } from '../../core/ids.js';
 import type { Message, Room } from '../../core/model.js';
@@ -24,7 +24,9 @@ export function registerConversations(
 ): void {
   scope.get('/api/conversations', async (request) => {
     const { user } = await context.authenticate(request);
-    return shown(await context.rooms.of(user, CONVERSATION_KINDS), user, context);
+    const limit = parseLimit((request.query as { limit?: unknown }).limit);
+    const all = await shown(await context.rooms.of(user, CONVERSATION_KINDS), user, context);
+    return all.slice(0, limit);
   });
 
   scope.post<{ Body: Static<typeof StartBody> }>(

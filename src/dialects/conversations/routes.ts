@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import Type, { type Static } from 'typebox';
+import { MAX_PAGE, parseLimit } from '../../core/cursor.js';
 import { ChatError } from '../../core/errors.js';
 import { checkKey } from '../../core/input.js';
-import { namesUser } from '../../core/people.js';
+import { namesUser, parseBefore } from '../../core/people.js';
 import { jsonArray } from '../../core/streaming.js';
 import type { DialectContext } from '../dialect.js';
 import { conversationOf } from './access.js';
@@ -34,6 +35,11 @@ export function registerRoutes(scope: FastifyInstance, context: DialectContext):
 
   scope.get('/api/users/', async (request, reply) => {
     const { user } = await context.authenticate(request);
+    const { limit, before } = request.query as Record<string, unknown>;
+    if (limit !== undefined || before !== undefined) {
+      const most = parseLimit(limit, MAX_PAGE) as number;
+      return (await context.people.list(user, most, parseBefore(before))).map(userBody);
+    }
     const pages = context.people.everyone(user);
     const stream = await jsonArray(pages, (page) => page.map((profile) => JSON.stringify(userBody(profile))));
     return reply.type('application/json; charset=utf-8').send(stream);
