@@ -8,7 +8,7 @@ const OPTIONS = { algorithm: ARGON2ID, memoryCost: 19_456, timeCost: 2, parallel
 
 /** Passwords worked on at once, and waiting. More at once would hold up the event loop and everybody's messages. */
 const AT_ONCE = 2;
-const MAX_WAITING = 64;
+const MAX_WAITING = 256;
 
 /** A hasher that does `atOnce` passwords at a time; those beyond `maxWaiting` are turned away. */
 export function createPasswordHasher(atOnce = AT_ONCE, maxWaiting = MAX_WAITING): PasswordHasher {
