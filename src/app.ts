@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import type { Config } from './config.js';
+import { Accounts } from './core/accounts.js';
 import { Messages } from './core/messages.js';
 import { bareProfile } from './core/model.js';
 import { People } from './core/people.js';
 import { Receipts } from './core/receipts.js';
 import { Rooms } from './core/rooms.js';
 import { chatsDialect } from './dialects/chats/index.js';
+import { conversationsDialect } from './dialects/conversations/index.js';
 import type { DialectContext } from './dialects/dialect.js';
 import { netroxDialect } from './dialects/netrox/index.js';
 import { roomsDialect } from './dialects/rooms/index.js';
@@ -15,6 +17,7 @@ import { skillarenaDialect } from './dialects/skillarena/index.js';
 import { Authenticator } from './http/auth.js';
 import { Health, registerHealth } from './http/health.js';
 import { createMetrics, type Metrics } from './http/metrics.js';
+import { createPasswordHasher } from './http/passwords.js';
 import { LOG_REDACTION } from './http/redact.js';
 import { createServer, mountDialect } from './http/server.js';
 import { RETURN_GRACE_MS, SocketHost } from './http/sockets.js';
@@ -53,7 +56,7 @@ export async function createApp(
 ): Promise<App> {
   const redis = connectRedis(config, log, onUnfit);
   const stats = realtimeStats();
-  const people = new People(redis.users);
+  const people = new People(redis.users, config.userDirectory === 'contacts' ? redis.contacts : undefined);
   const receipts = createReceipts(redis);
   const hub = createHub(config, log, { redis, people, receipts, stats });
   const messages = new Messages(redis.log, redis.fanOut, config.maxMessageBytes);
@@ -94,6 +97,13 @@ export async function createApp(
     skillarenaDialect({ receiptResendMs: config.receiptResendMs }),
     netroxDialect(),
     chatsDialect(),
+    conversationsDialect({
+      accounts: config.localAccounts
+        ? new Accounts(redis.accounts, redis.attempts, createPasswordHasher())
+        : undefined,
+      tickets: redis.tickets,
+      publicUrl: config.publicUrl,
+    }),
     roomsDialect({ auth: config.roomsAuth, localAccounts: config.localAccounts }),
   ];
   for (const dialect of dialects) await mountDialect(server, dialect, context);
