@@ -4,7 +4,7 @@ import t from 'tap';
 import { framesOf, heard, SECONDS, startPair } from '../helpers/rooms.js';
 import type { Frame, TestSocket } from '../helpers/socket.js';
 
-const pair = await startPair(t);
+const pair = await startPair(t, { SOCKET_RATE: '0' });
 
 const text = (content: unknown, more: object = {}): object => ({ type: 'text', content, ...more });
 

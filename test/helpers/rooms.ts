@@ -128,3 +128,8 @@ export function shown(socket: TestSocket): RoomMessage[] {
 export function heard(socket: TestSocket, content: string): Promise<Frame> {
   return socket.next((frame) => frame.type === 'text' && frame.content === content, 15_000);
 }
+
+/** Waits until a message with this content was shown, in a history frame or live. */
+export async function seen(socket: TestSocket, content: string): Promise<void> {
+  while (!shown(socket).some((message) => message.content === content)) await socket.next(() => true, 15_000);
+}
