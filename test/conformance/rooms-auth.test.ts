@@ -181,8 +181,9 @@ t.test('when its token expires an open socket is closed with 4401', async (t) =>
   lasting.send({ type: 'text', content: 'goes on' });
   await heard(lasting, 'goes on');
   t.same(framesOf(lasting, 'error'), []);
-  await until('the token is over, tolerance and all', () =>
-    pair.refused(`/ws/${room}/ann?token=${token}`).then((status) => status === 401),
+  await until(
+    'the token is over, tolerance and all',
+    () => pair.refused(`/ws/${room}/ann?token=${token}`).then((status) => status === 401),
     20_000,
   );
 });
