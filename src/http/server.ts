@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import { ChatError, notFound } from '../core/errors.js';
 import type { Dialect, DialectContext } from '../dialects/dialect.js';
 import type { Authenticator } from './auth.js';
+import { registerJsonBody } from './body.js';
 import { STATUS, toChatError } from './errors.js';
 import { type LimitOptions, registerLimits } from './limits.js';
 import { redactUrl } from './redact.js';
@@ -58,6 +59,7 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
   app.decorate('shapes', shapes);
   app.decorateRequest('admitted', null);
   logRequests(app);
+  registerJsonBody(app);
   if (!options.trustProxy) warnOfProxy(app);
   await app.register(cors, {
     // Whoever asks for OPTIONS otherwise is told the same; the plugin's refusal is in no document's shape.
