@@ -3,7 +3,7 @@
 import { type JWTPayload, SignJWT } from 'jose';
 
 /** The secret of nodes that tests start. */
-export const TEST_SECRET = 'a secret of the tests, long enough for HS256';
+export const TEST_SECRET = 'a secret of the tests that is long enough for HS256';
 
 /** Signs `claims` with HS256. `expiresIn` is what jose takes: `2h`, `-1s`, or a time in seconds. */
 export function mintToken(
