@@ -32,7 +32,8 @@ t.test('a client that was away', async (t) => {
     const writer = await open(socketUrl(a, room, 'writer'), { t });
     let said = 0;
     const say = async (n: number) => {
-      for (let i = 0; i < n; i += 1) writer.send({ type: 'text', content: `message ${(said += 1)}` });
+      said += n;
+      for (let i = said - n; i < said; i += 1) writer.send({ type: 'text', content: `message ${i + 1}` });
       await until(`${said} echoes`, () => received(writer).length >= said, 30_000);
     };
     await say(count);
@@ -109,7 +110,8 @@ t.test('a client that was away', async (t) => {
     let sent = 5;
     const talk = (async () => {
       while (talking) {
-        for (let i = 0; i < 20; i += 1) writer.send({ type: 'text', content: `message ${(sent += 1)}` });
+        sent += 20;
+        for (let i = sent - 20; i < sent; i += 1) writer.send({ type: 'text', content: `message ${i + 1}` });
         await sleep(5);
       }
     })();
