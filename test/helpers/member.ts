@@ -12,6 +12,8 @@ export interface MemberOptions {
   user: string;
   /** Index of the first node. */
   first?: number;
+  /** What tells this socket's messages from those of other sockets of the user; the user's id if not given. */
+  label?: string;
   /** Whether to come back; true unless said otherwise. */
   returns?: boolean;
 }
@@ -19,6 +21,7 @@ export interface MemberOptions {
 /** See {@link Member.join}. */
 export class Member {
   readonly user: string;
+  readonly label: string;
   readonly room: string;
   /** Every message seen, in the order of arrival; the first is the first after joining. */
   readonly seen: ChatMessage[] = [];
@@ -48,6 +51,7 @@ export class Member {
     this.#t = t;
     this.#options = options;
     this.user = options.user;
+    this.label = options.label ?? options.user;
     this.room = options.room;
     this.#turn = options.first ?? 0;
   }
@@ -161,7 +165,7 @@ export function keepTalking(members: readonly Member[], everyMs = 20): { stop():
   const done = (async () => {
     for (let round = 0; talking; round += 1) {
       for (const member of members) {
-        const content = `${member.user} in ${member.room} says ${round}`;
+        const content = `${member.label} in ${member.room} says ${round}`;
         if (member.send(content)) sent.push(content);
       }
       await sleep(everyMs);
