@@ -55,6 +55,8 @@ export class AppendLane {
   readonly #inFlight = new Set<{ items: PendingAppend[]; since: number }>();
   #doubtful: PendingAppend[] = [];
   #open = false;
+  /** Since when there is a connection (monotonic ms): one that is not open in time is given up. */
+  #connectedAt: number | undefined;
   #flushScheduled = false;
   readonly #sweeper: NodeJS.Timeout;
 
@@ -63,6 +65,9 @@ export class AppendLane {
     this.#redis = redis;
     this.#name = name;
     this.#options = options;
+    redis.on('connect', () => {
+      this.#connectedAt = performance.now();
+    });
     redis.on('ready', () => void this.#fence());
     redis.on('close', () => this.#onClose());
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
@@ -162,11 +167,19 @@ export class AppendLane {
     }
     this.#doubtful.push(...items);
     // Whatever broke the call, this connection is not to be trusted with the next one.
-    if (this.#open) this.#redis.disconnect(true);
+    if (this.#open) this.#giveUp();
+  }
+
+  /** Gives this connection up for a new one; nothing more is asked of it. */
+  #giveUp(): void {
+    this.#open = false;
+    this.#connectedAt = undefined;
+    this.#redis.disconnect(true);
   }
 
   #onClose(): void {
     this.#open = false;
+    this.#connectedAt = undefined;
     for (const call of this.#inFlight) this.#doubtful.push(...call.items);
     this.#inFlight.clear();
   }
@@ -224,8 +237,11 @@ export class AppendLane {
     }
     for (const call of this.#inFlight) {
       for (const item of call.items) if (late(item)) settle(item, inDoubt());
-      if (this.#open && now - call.since > CALL_DEADLINE_MS) this.#redis.disconnect(true);
+      if (this.#open && now - call.since > CALL_DEADLINE_MS) this.#giveUp();
     }
+    // It connected, and then died without a word before it was fenced.
+    if (!this.#open && this.#connectedAt !== undefined && now - this.#connectedAt > CALL_DEADLINE_MS)
+      this.#giveUp();
     for (const item of this.#doubtful) if (late(item)) settle(item, inDoubt());
   }
 }
