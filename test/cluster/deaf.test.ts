@@ -31,7 +31,7 @@ function deafen(proxy: RedisProxy, role: string): { swallowed: () => number } {
 }
 
 t.test('a node whose subscriptions are silently dead', async (t) => {
-  const { proxy, behind, other, room, reader, writer } = await scene(t);
+  const { proxy, behind, other, reader, writer } = await scene(t);
   const connects = await metric(behind, 'parlance_redis_connects_total');
   const { swallowed } = deafen(proxy, 'subscriptions');
   const start = performance.now();
@@ -72,6 +72,7 @@ for (const role of ['appends', 'commands']) {
       () => post(behind, room, 'reader', 'by HTTP').then(() => true),
       40_000,
     );
+    await until('rooms can be made', () => createRoom(behind).then(() => true), 40_000);
     await until('the other node has all of it', () =>
       writer.seen.some(({ content }) => content === 'by HTTP'),
     );
