@@ -178,6 +178,7 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
       const kept = world.tamper(events, room);
       if (kept.length > 0) hub.onEvents(room, kept);
     },
+    onUserEvent: () => undefined,
     onSubscribed: (rooms) => hub.onSubscribed(rooms),
   });
   if (checks) hub.start();
