@@ -46,6 +46,8 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
   logRequests(app);
   if (!options.trustProxy) warnOfProxy(app);
   await app.register(cors, {
+    // The plugin's own choice lacks PATCH.
+    methods: ['GET', 'HEAD', 'POST', 'PATCH'],
     origin: options.allowedOrigins.includes('*') ? '*' : [...options.allowedOrigins],
   });
   await app.register(websocket, {
