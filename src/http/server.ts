@@ -64,6 +64,8 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
   await app.register(cors, {
     // Whoever asks for OPTIONS otherwise is told the same; the plugin's refusal is in no document's shape.
     strictPreflight: false,
+    // The plugin's own choice lacks PATCH.
+    methods: ['GET', 'HEAD', 'POST', 'PATCH'],
     origin: options.allowedOrigins.includes('*') ? '*' : [...options.allowedOrigins],
   });
   await app.register(websocket, {
