@@ -67,6 +67,8 @@ export class Client {
   resets = 0;
   /** @type {(receipt: Record<string, unknown>) => void} */
   onReceipt = () => undefined;
+  /** Acknowledgements of anything. @type {(ref: unknown, id: unknown) => void} */
+  onAck = () => undefined;
   /** @type {(message: { id: unknown, text: string, mine: boolean }) => void} */
   onMessage = () => undefined;
   /** @type {Map<import('./ledger.mjs').Entry, string>} to whom */
@@ -226,6 +228,7 @@ export class Client {
 
   /** @param {unknown} ref @param {unknown} id */
   #acked(ref, id) {
+    this.onAck(ref, id);
     for (const entry of this.pending) {
       if (entry.ref !== ref) continue;
       this.pending.delete(entry);

@@ -10,11 +10,14 @@ import { poll } from '../wait.mjs';
 const PAUSE_MS = 2_000;
 const HEAL_DEADLINE_MS = 60_000;
 
+/** Mostly short; now and then long enough for sends to fail. @param {Random} random */
+const awayMs = (random) => (random.next() < 0.8 ? random.between(0, 2_500) : random.between(4_000, 8_000));
+
 /** Each injects its fault, undoes it, and says what it did. @type {Record<string, (stack: StressStack, random: Random) => Promise<string>>} */
 const KINDS = {
   async 'node-kill'(stack, random) {
     const at = chooseNode(stack, random);
-    const away = random.between(100, 2_500);
+    const away = awayMs(random);
     await stack.endNode(at, 'SIGKILL');
     await sleep(away);
     await stack.startNode(at);
@@ -27,14 +30,14 @@ const KINDS = {
     return `SIGTERM to node ${at + 1} (${stack.drained.at(-1)}), started again`;
   },
   async 'redis-restart'(stack, random) {
-    const away = random.between(0, 2_500);
+    const away = awayMs(random);
     await stack.endRedis('SIGTERM');
     await sleep(away);
     await stack.startRedis();
     return `SIGTERM to Redis, started again after ${away} ms`;
   },
   async 'redis-kill'(stack, random) {
-    const away = random.between(0, 2_500);
+    const away = awayMs(random);
     await stack.endRedis('SIGKILL');
     await sleep(away);
     await stack.startRedis();

@@ -23,3 +23,19 @@ export function addressOf(id) {
   const rest = n - root * root;
   return rest < root ? { room: rest, offset: root } : { room: root, offset: rest - root };
 }
+
+/** A number as a UUID version 8. @param {'room' | 'user'} kind @param {number} n */
+export function uuidOf(kind, n) {
+  const hex = n.toString(16).padStart(15, '0');
+  return `7061726c-616e-8${kind === 'room' ? '002' : '001'}-8${hex.slice(0, 3)}-${hex.slice(3)}`;
+}
+
+/**
+ * Whether an id, in any dialect's form, is this user's.
+ * @param {unknown} id
+ * @param {string} user
+ */
+export function namesUser(id, user) {
+  if (String(id) === user) return true;
+  return typeof id === 'string' && UUID.test(id) && String(numberOf(id)) === user;
+}

@@ -6,6 +6,7 @@
  * @property {string} text
  * @property {string} ref the same at every attempt
  * @property {string} conversation
+ * @property {string} from who sends it, where that matters
  * @property {number} attempts
  * @property {number} firstAt when it was first written (monotonic ms)
  * @property {number} lastAt when it was last written
@@ -38,6 +39,7 @@ export class Ledger {
       text: `m${n} ${words}`,
       ref: `${this.#prefix}-${n}`,
       conversation,
+      from: '',
       attempts: 0,
       firstAt: 0,
       lastAt: 0,

@@ -3,6 +3,7 @@
 import { mintToken } from '../token.mjs';
 import { measureHealing } from './faults.mjs';
 import { Ledger } from './ledger.mjs';
+import { runPairs } from './load-pairs.mjs';
 import { runRooms } from './load-rooms.mjs';
 import { Meter } from './meter.mjs';
 import { Random } from './random.mjs';
@@ -22,7 +23,7 @@ import { Tally } from './tally.mjs';
  */
 
 /** @type {Record<string, (run: Run) => Promise<Outcome>>} */
-const SCENARIOS = { rooms: runRooms };
+const SCENARIOS = { rooms: runRooms, pairs: runPairs };
 
 /**
  * @typedef {object} Outcome
