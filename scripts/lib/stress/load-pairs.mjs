@@ -46,7 +46,7 @@ export async function runPairs(run) {
       void posts.send(entry, /** @type {Person} */ (one?.person), pair.room);
     else one?.client.send(entry, other?.person.user);
   };
-  const driven = await drive({ ...run, clients, send, busy: () => posts.open > 0 });
+  const driven = await drive({ ...run, clients, send, busy: () => posts.open + receipts.open > 0 });
 
   const checker = new Checker(ledger, run.mayLose);
   const used = pairs.filter(({ room }) => room > 0);
