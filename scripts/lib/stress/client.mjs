@@ -125,8 +125,9 @@ export class Client {
     return this.#link.connect();
   }
 
-  bounce() {
-    this.#link.bounce();
+  /** Cuts the connection, and stays away until {@link Client.connect}. */
+  leave() {
+    this.#link.leave();
   }
 
   end() {

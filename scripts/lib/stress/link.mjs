@@ -25,6 +25,7 @@ export class Link {
   #at;
   #tries = 0;
   #ended = false;
+  #away = false;
   /** @type {WebSocket | undefined} */
   #ws;
   /** @type {NodeJS.Timeout | undefined} */
@@ -37,6 +38,7 @@ export class Link {
   }
 
   async connect() {
+    this.#away = false;
     const { bases, target, headers, tally } = this.#options;
     const base = /** @type {string} */ (bases[this.#at % bases.length]);
     this.#at += 1;
@@ -62,15 +64,10 @@ export class Link {
     return true;
   }
 
-  /** Stops and resumes reading from the network. @param {boolean} paused */
-  pause(paused) {
-    if (paused) this.#ws?.pause();
-    else this.#ws?.resume();
-  }
-
-  /** Closes as a client in good order, to come back at once. */
-  bounce() {
-    this.#ws?.close(1000);
+  /** Cuts the connection, and stays away until {@link Link.connect}. */
+  leave() {
+    this.#away = true;
+    this.#ws?.terminate();
   }
 
   /** Closes for good. */
@@ -103,7 +100,7 @@ export class Link {
   }
 
   #later() {
-    if (this.#ended) return;
+    if (this.#ended || this.#away) return;
     const most = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#tries);
     this.#tries += 1;
     this.#timer = setTimeout(() => void this.connect(), 10 + this.#options.random.next() * most);

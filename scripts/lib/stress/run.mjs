@@ -3,7 +3,10 @@
 import { mintToken } from '../token.mjs';
 import { measureHealing } from './faults.mjs';
 import { Ledger } from './ledger.mjs';
+import { runCrowd } from './load-crowd.mjs';
+import { runHistory } from './load-history.mjs';
 import { runPairs } from './load-pairs.mjs';
+import { runRejoin } from './load-rejoin.mjs';
 import { runRooms } from './load-rooms.mjs';
 import { Meter } from './meter.mjs';
 import { Random } from './random.mjs';
@@ -23,7 +26,13 @@ import { Tally } from './tally.mjs';
  */
 
 /** @type {Record<string, (run: Run) => Promise<Outcome>>} */
-const SCENARIOS = { rooms: runRooms, pairs: runPairs };
+const SCENARIOS = {
+  rooms: runRooms,
+  pairs: runPairs,
+  history: runHistory,
+  crowd: runCrowd,
+  rejoin: runRejoin,
+};
 
 /**
  * @typedef {object} Outcome
