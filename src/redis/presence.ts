@@ -133,6 +133,7 @@ export class RedisPresence implements Presence {
         this.#node = this.#newIncarnation();
         await this.#lease(LEASE_MS, true);
         this.#registrar.repeatAll();
+        this.#redisBackAt = performance.now(); // it hung, or this node did: maybe for the others as well
       }
       this.#first = false;
       this.#renewedAt = performance.now();
@@ -141,6 +142,7 @@ export class RedisPresence implements Presence {
       // Nobody cleans up within one lease after Redis came back: the others' leases ran out meanwhile too.
       if (this.#renewedAt - this.#redisBackAt > LEASE_MS) await this.#evictExpired();
     } catch (error) {
+      this.#redisBackAt = performance.now(); // not before now
       this.#log.warn({ error: String(error) }, 'renewing the lease failed');
     }
   }
