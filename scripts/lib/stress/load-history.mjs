@@ -36,23 +36,24 @@ export async function runHistory(run) {
 
   const seconds = await fill(run, [one, other], String(room));
   say(`  ${options.messages} messages in ${seconds.toFixed(1)} s`);
-  // The node that is measured has done nothing yet.
-  await stack.endNode(0, 'SIGTERM');
-  await stack.startNode(0);
-
   const checker = new Checker(world.ledger, false);
   /** @type {Record<string, object>} */
   const figures = {};
   /** @type {string[]} */
   const failures = [];
   for (const [name, read] of readers(base, one.token, other.user, room)) {
-    await read('?limit=1000');
+    // Each dialect has a node that has done nothing yet, but to answer once.
+    await stack.endNode(0, 'SIGTERM');
+    await stack.startNode(0);
+    await read('?limit=1');
     await sleep(REST_MS);
-    const reading = await measured(stack.node(0).program, () => read(''));
-    const { messages, firstByteMs, ms, growthMb } = reading;
+    const { messages, firstByteMs, ms, growthMb } = await measured(stack.node(0).program, () => read(''));
+    await sleep(REST_MS);
+    const again = await measured(stack.node(0).program, () => read(''));
     const goal = growthMb < GOAL_MB && firstByteMs < GOAL_MS ? 'met' : 'MISSED';
     figures[name] = {
       'growth MB': round(growthMb),
+      'the second time': round(again.growthMb),
       'first byte ms': round(firstByteMs),
       'all ms': Math.round(ms),
       goal,
