@@ -50,6 +50,8 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
+    // A request that comes during a drain is served, as the last of its connection: Fastify's own refusal is in no document's shape.
+    return503OnClosing: false,
     // From Node 24.9 on; before that a request with `Upgrade: h2c` is refused.
     http: { shouldUpgradeCallback: asksForSocket } as object,
     clientErrorHandler: refuseClient,
