@@ -133,6 +133,17 @@ export function displayName(profile: Profile): string {
 }
 
 /**
+ * A person's given and family name, '' where unknown. Who is known by one name only has it divided at its first
+ * space, so that both together still read as the name; with no name at all the name they chose stands for it.
+ */
+export function givenAndFamily(profile: Profile): { given: string; family: string } {
+  const { firstName, lastName, name, username } = profile;
+  if (firstName !== null || lastName !== null) return { given: firstName ?? '', family: lastName ?? '' };
+  const [given = '', ...rest] = (name ?? username ?? '').trim().split(/\s+/);
+  return { given, family: rest.join(' ') };
+}
+
+/**
  * Checks a name: a non-blank string of at most 255 characters.
  * @throws ChatError bad_request, naming `field`
  */

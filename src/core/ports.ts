@@ -82,12 +82,22 @@ export interface ReceiptStore {
   marks(room: RoomId, users: readonly UserId[]): Promise<MemberMarks[]>;
   /** What each room is like for `user`, in the order asked. */
   states(rooms: readonly RoomId[], user: UserId): Promise<RoomState[]>;
-  /** Notes that `user`'s front ends are to be told until one confirms. Bounded: newest 200, 24 h. */
+  /**
+   * Notes that `user`'s front ends are to be told until one confirms; all sockets of the user hear of it. Bounded:
+   * newest {@link MAX_OWED}, 24 h.
+   */
   owe(user: UserId, owed: Owed): Promise<void>;
+  /** Oldest first. */
   owed(user: UserId): Promise<Owed[]>;
-  /** A front end of `user` has confirmed; all sockets of the user hear of it. */
-  settle(user: UserId, owed: Pick<Owed, 'messageId' | 'status'>): Promise<void>;
+  /**
+   * A front end of `user` has confirmed; all sockets of the user hear of it.
+   * @returns whether it was owed
+   */
+  settle(user: UserId, owed: Pick<Owed, 'messageId' | 'status'>): Promise<boolean>;
 }
+
+/** Receipts of one user that are repeated until confirmed, at most. */
+export const MAX_OWED = 200;
 
 /** A receipt that is repeated until confirmed. */
 export interface Owed {

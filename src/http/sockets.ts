@@ -2,8 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import { parseSince } from '../core/cursor.js';
 import { ChatError, CloseCode, notFound } from '../core/errors.js';
+import type { RoomMarks } from '../core/marks.js';
 import type { Messages } from '../core/messages.js';
-import type { Profile, UserEvent } from '../core/model.js';
+import type { Profile, Room, UserEvent } from '../core/model.js';
 import type { CursorStore, Presence } from '../core/ports.js';
 import { parseUserCursor } from '../core/user-cursor.js';
 import type { Admission, SocketRoute } from '../dialects/dialect.js';
@@ -31,12 +32,16 @@ declare module 'fastify' {
   }
 }
 
+/** Takes what concerns the user, once there is a socket for it. */
+interface Listener {
+  notify: (event: UserEvent) => void;
+}
+
 interface Admitted {
   readonly admission: Admission;
   readonly profile: Profile;
   readonly reading: Reading;
-  /** Takes what concerns the user, once there is a socket for it. */
-  notify: (event: UserEvent) => void;
+  readonly listener: Listener;
   /** Lets go of the reading when the upgrade comes to nothing. */
   readonly abandoned: NodeJS.Timeout;
 }
@@ -46,6 +51,7 @@ export interface SocketHostOptions {
   readonly userFeeds: UserFeeds;
   readonly cursors: CursorStore;
   readonly messages: Messages;
+  readonly marks: (room: Room) => Promise<RoomMarks>;
   readonly presence: Presence;
   readonly profileOf: (user: string) => Promise<Profile>;
   /** Undefined: no limit. */
@@ -127,12 +133,12 @@ export class SocketHost {
   async #admit(route: SocketRoute, request: FastifyRequest): Promise<Admitted> {
     const admission = await route.admit(request);
     const profile = await this.#options.profileOf(admission.user);
-    const events: { notify: (event: UserEvent) => void } = { notify: () => undefined };
-    const reading = this.#reading(admission, (event) => admitted.notify(event));
+    // Before the reading is prepared: from its subscription on, events may come.
+    const listener: Listener = { notify: () => undefined };
+    const reading = this.#reading(admission, (event) => listener.notify(event));
     await reading.prepare();
     const abandoned = setTimeout(() => reading.close(), UPGRADE_DEADLINE_MS);
-    const admitted: Admitted = { admission, profile, reading, abandoned, ...events };
-    return admitted;
+    return { admission, profile, reading, listener, abandoned };
   }
 
   #reading({ user, reads }: Admission, notify: (event: UserEvent) => void): Reading {
@@ -149,9 +155,9 @@ export class SocketHost {
 
   #open(ws: WebSocket, request: FastifyRequest, route: SocketRoute): void {
     const admitted = request.admitted as Admitted;
-    const { admission, profile, reading } = admitted;
+    const { admission, profile, reading, listener } = admitted;
     clearTimeout(admitted.abandoned);
-    const { hub, messages, presence, rate, holdOwn, log } = this.#options;
+    const { hub, messages, marks, presence, rate, holdOwn, log } = this.#options;
     const { dialect } = route.encoder;
     const room = admission.reads.kind === 'room' ? admission.reads.room : undefined;
     const connection = new Connection({
@@ -162,6 +168,7 @@ export class SocketHost {
       room,
       expiresAt: admission.expiresAt,
       messages,
+      marks,
       bucket: rate && new FrameBucket(rate, performance.now()),
       holdOwn,
       onFrame: () => count(this.stats.received, dialect, 1),
@@ -178,7 +185,7 @@ export class SocketHost {
       transport: connection,
       onEvent: onEvent && ((event, where) => onEvent(event, where, connection)),
     });
-    admitted.notify = (event) => route.onUserEvent?.(event, connection);
+    listener.notify = (event) => route.onUserEvent?.(event, connection);
     connection.attach(session, reading);
     void this.#run(connection, session, reading, route, admission);
   }

@@ -35,7 +35,8 @@ export function registerRoutes(
     { schema: { body: UserBody } },
     async (request) => {
       if (!settings.localAccounts) throw notFound('page');
-      const username = checkName(request.body.username, 'username');
+      // As it will read in the claims of the token: those are trimmed.
+      const username = checkName(request.body.username, 'username').trim();
       const profile = await context.people.createGuest(username);
       if (settings.auth === 'trusted') return userBody(profile);
       const token = await context.mintToken(profile.id, { preferredUsername: username });
