@@ -100,7 +100,8 @@ function readRoute(scope: FastifyInstance, context: DialectContext): void {
 
 function statusRoute(scope: FastifyInstance, context: DialectContext): void {
   scope.get<{ Params: { user: string } }>('/chat/users/:user/status', async (request) => {
-    const profile = await context.people.find(request.params.user);
+    const viewer = (await context.authenticate(request)).user;
+    const profile = await context.people.visible(request.params.user, viewer);
     const status = profile && (await context.presence.status(profile.id));
     if (!status) throw notFound('User status');
     return { is_online: status.online, last_seen: toSeconds(status.seenMs) };
