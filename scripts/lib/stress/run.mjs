@@ -53,7 +53,10 @@ const SCENARIOS = {
  */
 export async function runOnce(options, seed, started) {
   const { aof, durability, scenario, faults } = options;
-  const stack = new StressStack({ aof, env: { DURABILITY: durability, ...environmentOf(scenario) } });
+  const stack = new StressStack({
+    aof,
+    env: { DURABILITY: durability, NODE_OPTIONS: options.nodeOptions, ...environmentOf(scenario) },
+  });
   started(stack);
   const meter = new Meter(stack);
   const random = new Random(seed);
