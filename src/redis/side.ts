@@ -4,6 +4,7 @@ import { type Capabilities, confirmation, inspect, type Requirements } from './c
 import { type Client, connect, disconnect, type Log, type RedisTarget } from './connection.js';
 import { RedisCursors } from './cursors.js';
 import { RedisFanOut } from './fanout.js';
+import { RedisFiles } from './files.js';
 import { RedisLog } from './log.js';
 import { RedisPresence } from './presence.js';
 import { RedisReceipts } from './receipts.js';
@@ -35,6 +36,7 @@ export class RedisSide {
   readonly users: RedisUsers;
   readonly receipts: RedisReceipts;
   readonly cursors: RedisCursors;
+  readonly files: RedisFiles;
   readonly #options: RedisSideOptions;
   readonly #appender: Appender;
   readonly #subscriber: Client;
@@ -61,6 +63,7 @@ export class RedisSide {
     this.users = new RedisUsers(this.commands);
     this.receipts = new RedisReceipts(this.commands);
     this.cursors = new RedisCursors(this.commands);
+    this.files = new RedisFiles(this.commands);
   }
 
   /** Starts what runs by itself. Looks at Redis as soon as it answers, and says so when it is not fit. */
