@@ -2,17 +2,23 @@ import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import type { Config } from './config.js';
+import { Accounts } from './core/accounts.js';
 import { Messages } from './core/messages.js';
 import { bareProfile } from './core/model.js';
 import { People } from './core/people.js';
 import { Receipts } from './core/receipts.js';
 import { Rooms } from './core/rooms.js';
+import { chatsDialect } from './dialects/chats/index.js';
+import { conversationsDialect } from './dialects/conversations/index.js';
 import type { DialectContext } from './dialects/dialect.js';
+import { netroxDialect } from './dialects/netrox/index.js';
 import { roomsDialect } from './dialects/rooms/index.js';
+import { skillarenaDialect } from './dialects/skillarena/index.js';
 import { Authenticator } from './http/auth.js';
 import { Health, registerHealth } from './http/health.js';
 import { registerMedia } from './http/media.js';
 import { createMetrics, type Metrics } from './http/metrics.js';
+import { createPasswordHasher } from './http/passwords.js';
 import { LOG_REDACTION } from './http/redact.js';
 import { createServer, mountDialect } from './http/server.js';
 import { RETURN_GRACE_MS, SocketHost } from './http/sockets.js';
@@ -53,11 +59,12 @@ export async function createApp(
 ): Promise<App> {
   const redis = connectRedis(config, log, onUnfit);
   const stats = realtimeStats();
-  const people = new People(redis.users);
-  const hub = createHub(config, log, redis, people, stats);
+  const people = new People(redis.users, config.userDirectory === 'contacts' ? redis.contacts : undefined);
+  const receipts = createReceipts(redis);
+  const hub = createHub(config, log, { redis, people, receipts, stats });
   const messages = new Messages(redis.log, redis.fanOut, config.maxMessageBytes);
   const userFeeds = new UserFeeds(hub, redis.fanOut, redis.rooms);
-  const sockets = createSocketHost(config, log, { redis, hub, userFeeds, messages, people });
+  const sockets = createSocketHost(config, log, { redis, hub, userFeeds, messages, people, receipts });
   const metrics = createNodeMetrics(sockets, stats, hub, redis);
   stats.onDelivery = (ageMs) => metrics.deliverySeconds.observe(ageMs / 1_000);
   messages.onAppend = (seconds, failed) => {
@@ -92,11 +99,7 @@ export async function createApp(
     people,
     rooms: new Rooms(redis.rooms),
     messages,
-    receipts: new Receipts(
-      redis.receipts,
-      (room, offset) => redis.log.readOne(room, offset),
-      CONFIRMED_DIALECTS,
-    ),
+    receipts,
     presence: redis.presence,
     files: storage.files,
     upload: (request, rules, use) => uploads.receive(request, rules, use),
@@ -105,9 +108,20 @@ export async function createApp(
     mintToken: (user, claims) => signToken(config, { user, claims }),
     socket: (scope, route) => sockets.register(scope, route),
   };
-  for (const dialect of [roomsDialect({ auth: config.roomsAuth, localAccounts: config.localAccounts })]) {
-    await mountDialect(server, dialect, context);
-  }
+  const dialects = [
+    skillarenaDialect({ receiptResendMs: config.receiptResendMs }),
+    netroxDialect(),
+    chatsDialect(),
+    conversationsDialect({
+      accounts: config.localAccounts
+        ? new Accounts(redis.accounts, redis.attempts, createPasswordHasher())
+        : undefined,
+      tickets: redis.tickets,
+      publicUrl: config.publicUrl,
+    }),
+    roomsDialect({ auth: config.roomsAuth, localAccounts: config.localAccounts }),
+  ];
+  for (const dialect of dialects) await mountDialect(server, dialect, context);
 
   redis.start({
     onEvents: (room, events) => hub.onEvents(room, events),
@@ -164,12 +178,22 @@ function createStorage(config: Config, log: Logger, redis: RedisSide): StorageSi
   });
 }
 
-function createHub(config: Config, log: Logger, redis: RedisSide, people: People, stats: RealtimeStats): Hub {
+function createReceipts(redis: RedisSide): Receipts {
+  return new Receipts(redis.receipts, (room, offset) => redis.log.readOne(room, offset), CONFIRMED_DIALECTS);
+}
+
+function createHub(
+  config: Config,
+  log: Logger,
+  parts: { redis: RedisSide; people: People; receipts: Receipts; stats: RealtimeStats },
+): Hub {
+  const { redis, people, receipts, stats } = parts;
   return new Hub({
     log: redis.log,
     fanOut: redis.fanOut,
     stats,
     profiles: (users) => people.profiles(users),
+    marks: (room) => receipts.marksOf(room),
     newest: config.historyOnConnect,
     onRollback: (room, from, to) =>
       log.error(
@@ -182,14 +206,22 @@ function createHub(config: Config, log: Logger, redis: RedisSide, people: People
 function createSocketHost(
   config: Config,
   log: Logger,
-  parts: { redis: RedisSide; hub: Hub; userFeeds: UserFeeds; messages: Messages; people: People },
+  parts: {
+    redis: RedisSide;
+    hub: Hub;
+    userFeeds: UserFeeds;
+    messages: Messages;
+    people: People;
+    receipts: Receipts;
+  },
 ): SocketHost {
-  const { redis, hub, userFeeds, messages, people } = parts;
+  const { redis, hub, userFeeds, messages, people, receipts } = parts;
   return new SocketHost({
     hub,
     userFeeds,
     cursors: redis.cursors,
     messages,
+    marks: (room) => receipts.marksOf(room),
     presence: redis.presence,
     profileOf: async (user) => (await people.find(user)) ?? bareProfile(user),
     rate: config.socketRate > 0 ? { rate: config.socketRate, burst: 2 * config.socketRate } : undefined,

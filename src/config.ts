@@ -5,8 +5,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { contradictions, doubts } from './config/rules.js';
-import { readSettings, unknownSettings } from './config/settings.js';
+import { contradictions, doubts, redisContradictions } from './config/rules.js';
+import { readSettings, type SettingValues, unknownSettings } from './config/settings.js';
 import { CONFIG, type Values } from './config/table.js';
 
 export { CONFIG } from './config/table.js';
@@ -50,6 +50,20 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     s3PublicEndpoint: values.s3PublicEndpoint ?? values.s3Endpoint,
   };
   return Object.freeze({ ...config, warnings: Object.freeze([...doubts(config), ...configWarnings(env)]) });
+}
+
+/**
+ * Where Redis is, for a tool that needs nothing else.
+ * @throws ConfigError naming every fault
+ */
+export function loadRedisSettings(env: NodeJS.ProcessEnv) {
+  const { redisUrls, redisCluster, redisSentinels, redisSentinelName } = CONFIG;
+  const table = { redisUrls, redisCluster, redisSentinels, redisSentinelName };
+  const faults: string[] = [];
+  const read = readSettings(table, env, faults);
+  faults.push(...redisContradictions(read, env));
+  if (faults.length > 0) throw new ConfigError(faults);
+  return read as SettingValues<typeof table>;
 }
 
 /** A warning for each variable that looks like one of ours, misspelt or with a `PARLANCE_` before it. */

@@ -18,6 +18,14 @@ export function contradictions(values: Partial<Values>, env: NodeJS.ProcessEnv):
   return rules.filter(([broken]) => broken).map(([, fault]) => fault);
 }
 
+/** The part of {@link contradictions} that is about Redis alone. */
+export function redisContradictions(values: Partial<Values>, env: NodeJS.ProcessEnv): string[] {
+  const given = (name: string): boolean => (env[name]?.trim() ?? '') !== '';
+  return redisRules(values, given)
+    .filter(([broken]) => broken)
+    .map(([, fault]) => fault);
+}
+
 type Rules = [broken: boolean, fault: string][];
 type Given = (name: string) => boolean;
 

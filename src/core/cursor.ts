@@ -70,7 +70,7 @@ export function parseLimit(value: unknown, fallback?: number): number | undefine
 function parseOffset(value: unknown, room: RoomId, field: string): number {
   const id = typeof value === 'string' ? parseNumericId('message', value) : undefined;
   const address = id === undefined ? undefined : unfoldMessageId(id);
-  if (!address || address.room !== room) {
+  if (!address || address.room !== room || address.offset === 0) {
     throw new ChatError('bad_request', `${field} must be the id of a message of this conversation`, {
       field,
     });

@@ -1,6 +1,6 @@
 import type { Range } from './cursor.js';
 import { ChatError, type ErrorCode, notFound } from './errors.js';
-import { parseNumericId, type UserId, unfoldMessageId } from './ids.js';
+import { type Offset, parseNumericId, type UserId, unfoldMessageId } from './ids.js';
 import { checkText } from './input.js';
 import type { Attachment, Message, Nonce, Profile, Room } from './model.js';
 import { nonceSource } from './nonce.js';
@@ -48,19 +48,36 @@ export class Messages {
   }
 
   /**
+   * Where the message with this id would stand, in a room that `viewer` may know of. There may be none.
+   * @throws ChatError not_found
+   */
+  async locate(rooms: Rooms, reference: string, viewer: UserId): Promise<{ room: Room; offset: Offset }> {
+    const id = parseNumericId('message', reference);
+    if (id === undefined) throw notFound('message');
+    const { room: number, offset } = unfoldMessageId(id);
+    const room = await rooms.get(String(number), viewer).catch((error: ChatError) => {
+      throw error.code === 'not_found' ? notFound('message') : error;
+    });
+    return { room, offset };
+  }
+
+  /**
    * The message with this id, in a room that `viewer` may know of.
    * @throws ChatError not_found
    */
   async one(rooms: Rooms, reference: string, viewer: UserId): Promise<{ room: Room; message: Message }> {
-    const id = parseNumericId('message', reference);
-    if (id === undefined) throw notFound('message');
-    const address = unfoldMessageId(id);
-    const room = await rooms.get(String(address.room), viewer).catch((error: ChatError) => {
-      throw error.code === 'not_found' ? notFound('message') : error;
-    });
-    const message = await this.#log.readOne(room.id, address.offset);
+    const { room, offset } = await this.locate(rooms, reference, viewer);
+    const message = await this.#log.readOne(room.id, offset);
     if (!message) throw notFound('message');
     return { room, message };
+  }
+
+  /**
+   * Checks a text as {@link send} does: for callers that would make a room for it first.
+   * @throws ChatError bad_request, naming `field`
+   */
+  checkText(text: unknown, field: string, attachments: readonly Attachment[] = []): string {
+    return checkText(text, this.#maxBytes, field, attachments.length > 0);
   }
 
   /** Shows a stored message to live readers that wait for it: one with a file, whose sender now says so. */
@@ -74,7 +91,7 @@ export class Messages {
    */
   async send(out: Outgoing): Promise<Sent> {
     const attachments = out.attachments ?? [];
-    const text = checkText(out.text, this.#maxBytes, out.field, attachments.length > 0);
+    const text = this.checkText(out.text, out.field, attachments);
     const nonce = out.nonce ?? this.nonce();
     const sender: UserId = out.sender.id;
     const appended = await this.#append({

@@ -122,5 +122,12 @@ export type RoomEvent = MessageEvent | EphemeralEvent;
 export type UserEvent =
   /** A room was made with the user in it. */
   | { readonly kind: 'room'; readonly room: RoomId }
+  /** A receipt of the user's message is to be repeated until a front end confirms it. Comes before the receipt itself. */
+  | {
+      readonly kind: 'owed';
+      readonly messageId: MessageId;
+      readonly status: ReceiptStatus;
+      readonly by: UserId;
+    }
   /** A receipt was confirmed by one of the user's front ends: stop repeating it. */
   | { readonly kind: 'settled'; readonly messageId: MessageId; readonly status: ReceiptStatus };

@@ -2,17 +2,23 @@ import { ChatError, notFound } from './errors.js';
 import type { Identity } from './identity.js';
 import { isUserId, isWellFormed, parseUuid, type UserId } from './ids.js';
 import type { Profile } from './model.js';
-import type { UserStore } from './ports.js';
+import type { ContactStore, UserStore } from './ports.js';
 
 /** Longest name a person or room may have, in UTF-16 units. */
 export const MAX_NAME_LENGTH = 255;
 
-/** People: who they are, and how a reference to one is read. */
+/** People of one page of a long listing. */
+const PAGE = 500;
+
+/** People: who they are, how a reference to one is read, and who may see whom. */
 export class People {
   readonly #store: UserStore;
+  readonly #contacts: ContactStore | undefined;
 
-  constructor(store: UserStore) {
+  /** With `contacts`, people see only those with whom they share a room; without, everybody. */
+  constructor(store: UserStore, contacts?: ContactStore) {
     this.#store = store;
+    this.#contacts = contacts;
   }
 
   /** The profile of a token's bearer: created at the first token, updated by newer ones. */
@@ -34,7 +40,10 @@ export class People {
     return this.#store.createLocal({ preferredUsername: username });
   }
 
-  /** The user that `reference` names in any dialect's form; a user with exactly that id comes first. */
+  /**
+   * The user that `reference` names in any dialect's form; a user with exactly that id comes first. For addressing
+   * somebody: whoever shows profiles asks {@link lookUp}.
+   */
   async find(reference: string): Promise<Profile | undefined> {
     const canonical = canonicalUserId(reference);
     if (canonical !== reference) return this.#store.get(canonical);
@@ -48,15 +57,48 @@ export class People {
     return profile;
   }
 
-  /** The newest `limit` users before `before`, oldest first. */
-  list(limit: number, before: UserId | undefined): Promise<Profile[]> {
-    return this.#store.list(limit, before);
+  /**
+   * The user that `reference` names, for showing them to `viewer` (undefined: somebody unknown).
+   * @throws ChatError not_found when there is none, or `viewer` may not see them: nobody can tell which
+   */
+  async lookUp(reference: string, viewer: UserId | undefined): Promise<Profile> {
+    const profile = await this.get(reference);
+    if (!this.#contacts) return profile;
+    if (viewer === undefined || !(await this.#contacts.areContacts(viewer, profile.id)))
+      throw notFound('user');
+    return profile;
+  }
+
+  /** Of those whom `viewer` may see, the newest `limit` before `before`, oldest first. */
+  async list(viewer: UserId | undefined, limit: number, before: UserId | undefined): Promise<Profile[]> {
+    if (!this.#contacts) return this.#store.list(limit, before);
+    const visible = viewer === undefined ? [] : await this.#contacts.contactsOf(viewer);
+    const end = before === undefined ? visible.length : Math.max(0, visible.indexOf(before));
+    return this.#known(visible.slice(Math.max(0, end - limit), end));
+  }
+
+  /** All whom `viewer` may see, oldest first, page by page. */
+  async *everyone(viewer: UserId): AsyncGenerator<Profile[]> {
+    if (this.#contacts) {
+      const visible = await this.#contacts.contactsOf(viewer);
+      for (let i = 0; i < visible.length; i += PAGE) yield await this.#known(visible.slice(i, i + PAGE));
+      return;
+    }
+    let after: UserId | undefined;
+    do {
+      const page = await this.#store.listAfter(after, PAGE);
+      yield page;
+      after = page.at(-1)?.id;
+    } while (after !== undefined);
+  }
+
+  async #known(users: readonly UserId[]): Promise<Profile[]> {
+    return (await this.#store.getMany(users)).filter((profile) => profile !== undefined);
   }
 
   /** The profiles of `users` that are known. */
   async profiles(users: readonly UserId[]): Promise<Map<UserId, Profile>> {
-    const found = await this.#store.getMany(users);
-    return new Map(found.filter((profile) => profile !== undefined).map((profile) => [profile.id, profile]));
+    return new Map((await this.#known(users)).map((profile) => [profile.id, profile]));
   }
 }
 
@@ -75,9 +117,30 @@ export function namesUser(reference: unknown, user: UserId): boolean {
   return typeof reference === 'string' && canonicalUserId(reference) === user;
 }
 
+/**
+ * Reads `?before=` of a listing of people: the id of one of them.
+ * @throws ChatError bad_request
+ */
+export function parseBefore(value: unknown): UserId | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'string') return canonicalUserId(value);
+  throw new ChatError('bad_request', 'before must be the id of a user', { field: 'before' });
+}
+
 /** How a person is called: the name they chose, else what is known, else the id. */
 export function displayName(profile: Profile): string {
   return profile.username ?? profile.name ?? profile.email?.split('@')[0] ?? profile.id;
+}
+
+/**
+ * A person's given and family name, '' where unknown. Who is known by one name only has it divided at its first
+ * space, so that both together still read as the name; with no name at all the name they chose stands for it.
+ */
+export function givenAndFamily(profile: Profile): { given: string; family: string } {
+  const { firstName, lastName, name, username } = profile;
+  if (firstName !== null || lastName !== null) return { given: firstName ?? '', family: lastName ?? '' };
+  const [given = '', ...rest] = (name ?? username ?? '').trim().split(/\s+/);
+  return { given, family: rest.join(' ') };
 }
 
 /**

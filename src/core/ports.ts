@@ -84,12 +84,22 @@ export interface ReceiptStore {
   marks(room: RoomId, users: readonly UserId[]): Promise<MemberMarks[]>;
   /** What each room is like for `user`, in the order asked. */
   states(rooms: readonly RoomId[], user: UserId): Promise<RoomState[]>;
-  /** Notes that `user`'s front ends are to be told until one confirms. Bounded: newest 200, 24 h. */
+  /**
+   * Notes that `user`'s front ends are to be told until one confirms; all sockets of the user hear of it. Bounded:
+   * newest {@link MAX_OWED}, 24 h.
+   */
   owe(user: UserId, owed: Owed): Promise<void>;
+  /** Oldest first. */
   owed(user: UserId): Promise<Owed[]>;
-  /** A front end of `user` has confirmed; all sockets of the user hear of it. */
-  settle(user: UserId, owed: Pick<Owed, 'messageId' | 'status'>): Promise<void>;
+  /**
+   * A front end of `user` has confirmed; all sockets of the user hear of it.
+   * @returns whether it was owed
+   */
+  settle(user: UserId, owed: Pick<Owed, 'messageId' | 'status'>): Promise<boolean>;
 }
+
+/** Receipts of one user that are repeated until confirmed, at most. */
+export const MAX_OWED = 200;
 
 /** A receipt that is repeated until confirmed. */
 export interface Owed {
@@ -151,6 +161,59 @@ export interface UserStore {
   createLocal(claims: ProfileClaims): Promise<Profile>;
   /** Users, the newest `limit` of them before user `before`, oldest first. */
   list(limit: number, before: UserId | undefined): Promise<Profile[]>;
+  /** Up to `count` users after user `after` (undefined: from the first), oldest first. Fewer only at the end. */
+  listAfter(after: UserId | undefined, count: number): Promise<Profile[]>;
+}
+
+/** Who shares a room with whom: a direct or agent room, or a public one that both are in. */
+export interface ContactStore {
+  /** `user` and those who share a room with them, in the order in which they were made, oldest first. Bounded. */
+  contactsOf(user: UserId): Promise<UserId[]>;
+  areContacts(a: UserId, b: UserId): Promise<boolean>;
+}
+
+/** Accounts with a password, by e-mail. An e-mail is given in the one form that its spellings share. */
+export interface AccountStore {
+  find(email: string): Promise<{ user: UserId; hash: string } | undefined>;
+  /**
+   * A new user with the next free number, who owns `email` from now on: one user, also when several ask at once.
+   * Undefined when the e-mail is taken. A crash at any point leaves the e-mail free, or with an account that works.
+   */
+  create(email: string, hash: string, claims: ProfileClaims): Promise<Profile | undefined>;
+  /** The profile of the account's user; undefined when the number is somebody else's by now. */
+  open(user: UserId, email: string): Promise<Profile | undefined>;
+}
+
+/** Attempts, counted over all nodes. */
+export interface AttemptStore {
+  /**
+   * Counts an attempt, unless `max` were counted in the window that began with the first of them.
+   * @returns 0 when it was counted, else the ms until the window ends
+   */
+  take(subject: string, max: number, windowMs: number): Promise<number>;
+  /** An attempt that counted does not count. */
+  giveBack(subject: string): Promise<void>;
+}
+
+/** Passwords as slow hashes. @throws ChatError unavailable when more is to be done than can be done in time */
+export interface PasswordHasher {
+  hash(password: string): Promise<string>;
+  verify(hash: string, password: string): Promise<boolean>;
+}
+
+/** What a ticket stands for: one socket of one user in one room. */
+export interface Grant {
+  readonly user: UserId;
+  readonly room: RoomId;
+  /** When the token ends with which the ticket was got (ms since the epoch); undefined: never. */
+  readonly expiresAt: number | undefined;
+}
+
+/** Tickets that open one socket each, within seconds. */
+export interface Tickets {
+  issue(grant: Grant): Promise<string>;
+  /** What the ticket stands for; undefined when it is none, is used, or is too old. It is used from now on. */
+  redeem(ticket: string): Promise<Grant | undefined>;
 }
 
 /** Who is where, over all nodes. */

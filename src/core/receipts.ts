@@ -59,8 +59,11 @@ export class Receipts {
     return this.#store.owed(user);
   }
 
-  /** A front end of `user` has confirmed a receipt: nobody repeats it any more. */
-  settle(user: UserId, messageId: MessageId, status: ReceiptStatus): Promise<void> {
+  /**
+   * A front end of `user` has confirmed a receipt: nobody repeats it any more.
+   * @returns whether anybody did
+   */
+  settle(user: UserId, messageId: MessageId, status: ReceiptStatus): Promise<boolean> {
     return this.#store.settle(user, { messageId, status });
   }
 

@@ -1,5 +1,6 @@
 import type { ChatError } from './errors.js';
 import type { UserId } from './ids.js';
+import type { MessageStatus } from './marks.js';
 import type { EphemeralEvent, Message, Profile, Room } from './model.js';
 
 /** What a client put into `ref`, given back as it came. */
@@ -12,6 +13,8 @@ export interface MessageContext {
   readonly profile: Profile;
   /** True for a message just sent, false for one read from the log. */
   readonly live: boolean;
+  /** How far it has got with its receivers; `sent` for a live one, and where the encoder does not need marks. */
+  readonly status: MessageStatus;
 }
 
 /**
@@ -22,6 +25,8 @@ export interface Encoder {
   /** The dialect, as in metrics. */
   readonly dialect: string;
   readonly needsProfiles: boolean;
+  /** Whether messages from the log are shown with how far they have got. */
+  readonly needsMarks?: boolean;
   message(message: Message, context: MessageContext): string | null;
   /** The same for the socket that sent it: its acknowledgement. */
   own(message: Message, context: MessageContext, ref: Ref | undefined): string | null;

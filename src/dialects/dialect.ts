@@ -4,7 +4,7 @@ import type { Files, ReceivedFile } from '../core/files.js';
 import type { Identity, ProfileClaims } from '../core/identity.js';
 import type { UserId } from '../core/ids.js';
 import type { Messages } from '../core/messages.js';
-import type { Attachment, EphemeralEvent, Room, UserEvent } from '../core/model.js';
+import type { Attachment, EphemeralEvent, Message, Room, UserEvent } from '../core/model.js';
 import type { People } from '../core/people.js';
 import type { Presence } from '../core/ports.js';
 import type { Receipts } from '../core/receipts.js';
@@ -138,6 +138,12 @@ export interface ChatSocket {
   readonly room: Room | undefined;
   /** Sends a message. The acknowledging frame, or the error frame, comes by itself; nothing is thrown. */
   send(message: SocketSend): void;
+  /**
+   * Shows a stored message with files, which this socket's client has drawn already, to all other live readers that
+   * wait for it. Each socket is shown it once.
+   * @throws ChatError unavailable
+   */
+  announce(message: Message): Promise<void>;
   /** Sends a frame to this socket only. */
   reply(text: string): void;
   /** Where this socket is, as an opaque string for `?since=`. */

@@ -3,8 +3,9 @@ import type { WebSocket } from 'ws';
 import { ChatError, CloseCode } from '../core/errors.js';
 import type { UserId } from '../core/ids.js';
 import { checkRef } from '../core/input.js';
+import type { RoomMarks } from '../core/marks.js';
 import type { Messages } from '../core/messages.js';
-import type { Profile, Room } from '../core/model.js';
+import type { Message, Profile, Room } from '../core/model.js';
 import type { Ref } from '../core/rendering.js';
 import type { ChatSocket, SocketRoute, SocketSend } from '../dialects/dialect.js';
 import type { Session, Transport } from '../realtime/session.js';
@@ -28,6 +29,7 @@ export interface ConnectionOptions {
   readonly room: Room | undefined;
   readonly expiresAt: number | undefined;
   readonly messages: Messages;
+  readonly marks: (room: Room) => Promise<RoomMarks>;
   readonly bucket: FrameBucket | undefined;
   /** With it, a send's own frame waits until the append is confirmed. */
   readonly holdOwn: boolean;
@@ -139,6 +141,11 @@ export class Connection implements ChatSocket, Transport {
     }
   }
 
+  async announce(message: Message): Promise<void> {
+    this.#session?.firstSight(message.nonce);
+    await this.#options.messages.announce(message);
+  }
+
   reply(text: string): void {
     this.#session?.reply(text);
   }
@@ -166,7 +173,9 @@ export class Connection implements ChatSocket, Transport {
       session.decided(nonce, !sent.repeated);
       if (sent.repeated) {
         // Nothing new comes through the room: the first message is the answer, to this socket only.
-        const context = { room: message.room, profile, live: true };
+        const marks = route.encoder.needsMarks ? await this.#options.marks(message.room) : undefined;
+        const status = marks?.statusOf(sent.message) ?? 'sent';
+        const context = { room: message.room, profile, live: true, status };
         const frame = route.encoder.own(sent.message, context, ref);
         if (frame !== null) session.reply(frame);
       }

@@ -42,7 +42,7 @@ function invalidField(fault: SchemaFault): ChatError {
  */
 export function toChatError(error: unknown): ChatError {
   if (error instanceof ChatError) return error;
-  const { statusCode, message, validation } = error as FastifyError;
+  const { statusCode, message, validation } = (error ?? {}) as FastifyError;
   if (validation?.[0]) return invalidField(validation[0]);
   if (statusCode === 404) return new ChatError('not_found', message ?? 'not found');
   if (statusCode === 413) return new ChatError('too_large', 'the request body is too large');

@@ -8,13 +8,16 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import type { Logger } from 'pino';
-import type { ChatError } from '../core/errors.js';
+import { ChatError, notFound } from '../core/errors.js';
 import type { Dialect, DialectContext } from '../dialects/dialect.js';
 import type { Authenticator } from './auth.js';
+import { registerJsonBody } from './body.js';
 import { STATUS, toChatError } from './errors.js';
 import { type LimitOptions, registerLimits } from './limits.js';
 import { redactUrl } from './redact.js';
+import { refuseClient } from './refusals.js';
 import { dropRest } from './request-watch.js';
+import { asksForSocket, registerUpgradeChecks } from './upgrade.js';
 
 /** Long enough for a token in a path. */
 const MAX_PARAM_LENGTH = 8_192;
@@ -42,6 +45,8 @@ export interface ServerOptions {
 /** The HTTP server with everything that all dialects share, and no route yet. */
 export async function createServer(options: ServerOptions, auth: Authenticator): Promise<FastifyInstance> {
   const maxPayload = options.maxMessageBytes * ESCAPE_FACTOR + ENVELOPE_BYTES;
+  const render: Render = (error) => ({ status: STATUS[error.code], body: { detail: error.message } });
+  const shapes: Shape[] = [{ prefix: '', render }];
   const app = Fastify({
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -54,12 +59,20 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
       MAX_REQUEST_TIMEOUT_MS,
     ),
     forceCloseConnections: 'idle',
+    // From Node 24.9 on; before that a request with `Upgrade: h2c` is refused.
+    http: { shouldUpgradeCallback: asksForSocket } as object,
+    clientErrorHandler: refuseClient,
+    frameworkErrors: ({ code }, request, reply) => refusePath(shapes, code, request, reply),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
   }) as unknown as FastifyInstance;
+  app.decorate('shapes', shapes);
   app.decorateRequest('admitted', null);
   logRequests(app);
+  registerJsonBody(app);
   if (!options.trustProxy) warnOfProxy(app);
   await app.register(cors, {
+    // Whoever asks for OPTIONS otherwise is told the same; the plugin's refusal is in no document's shape.
+    strictPreflight: false,
     origin: options.allowedOrigins.includes('*') ? '*' : [...options.allowedOrigins],
   });
   // Whoever reads an upload looks at the sizes.
@@ -74,11 +87,10 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
       maxFragments: MAX_FRAGMENTS,
       perMessageDeflate: false,
       handleProtocols: (offered) => (offered.has('bearer') ? 'bearer' : ([...offered][0] ?? false)),
-      verifyClient: ({ origin }, done) => done(mayConnect(origin, options.allowedOrigins), 403),
     },
   });
   await registerLimits(app, auth, options.limits);
-  const render: Render = (error) => ({ status: STATUS[error.code], body: { detail: error.message } });
+  registerUpgradeChecks(app, options.allowedOrigins);
   answerErrors(app, render);
   answerUnknown(app, render);
   return app;
@@ -97,10 +109,24 @@ export async function mountDialect(
   });
   const { unknownBelow } = dialect;
   if (unknownBelow === undefined) return;
+  app.shapes.push({ prefix: unknownBelow, render });
   await app.register(async (scope) => answerUnknown(scope, render), { prefix: unknownBelow });
 }
 
 type Render = (error: ChatError) => { status: number; body: unknown };
+
+/** How errors look below a prefix. */
+interface Shape {
+  readonly prefix: string;
+  readonly render: Render;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The shapes of all dialects, and of none. */
+    shapes: Shape[];
+  }
+}
 
 /** Answers whatever is thrown in a scope in its shape. */
 function answerErrors(scope: FastifyInstance, render: Render): void {
@@ -123,6 +149,20 @@ function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply, r
   if (!request.ws) dropRest(request.raw);
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   return reply.code(status).send(body);
+}
+
+/** A path that the router cannot read at all, answered in the shape of the dialect that it would have reached. */
+function refusePath(
+  shapes: readonly Shape[],
+  code: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const fits = shapes.filter(({ prefix }) => request.url.startsWith(`${prefix}/`));
+  const shape = fits.reduce((best, one) => (one.prefix.length > best.prefix.length ? one : best));
+  const badUrl = code === 'FST_ERR_BAD_URL';
+  const error = badUrl ? new ChatError('bad_request', 'the path is not a valid URL') : notFound('page');
+  return answer(error, request, reply, shape.render);
 }
 
 /** One line per request, when it is answered; none per message. */
@@ -154,9 +194,4 @@ function trust(
 ): boolean | string[] | ((address: string, hop: number) => boolean) {
   if (typeof setting === 'number') return (_, hop) => hop < setting;
   return typeof setting === 'boolean' ? setting : [...setting];
-}
-
-// Clients that are no browsers send no Origin.
-function mayConnect(origin: string | undefined, allowed: readonly string[]): boolean {
-  return origin === undefined || allowed.includes('*') || allowed.includes(origin);
 }

@@ -2,8 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import { parseSince } from '../core/cursor.js';
 import { ChatError, CloseCode, notFound } from '../core/errors.js';
+import type { RoomMarks } from '../core/marks.js';
 import type { Messages } from '../core/messages.js';
-import type { Profile, UserEvent } from '../core/model.js';
+import type { Profile, Room, UserEvent } from '../core/model.js';
 import type { CursorStore, Presence } from '../core/ports.js';
 import { parseUserCursor } from '../core/user-cursor.js';
 import type { Admission, SocketRoute } from '../dialects/dialect.js';
@@ -46,6 +47,7 @@ export interface SocketHostOptions {
   readonly userFeeds: UserFeeds;
   readonly cursors: CursorStore;
   readonly messages: Messages;
+  readonly marks: (room: Room) => Promise<RoomMarks>;
   readonly presence: Presence;
   readonly profileOf: (user: string) => Promise<Profile>;
   /** Undefined: no limit. */
@@ -151,7 +153,7 @@ export class SocketHost {
     const admitted = request.admitted as Admitted;
     const { admission, profile, reading } = admitted;
     clearTimeout(admitted.abandoned);
-    const { hub, messages, presence, rate, holdOwn, log } = this.#options;
+    const { hub, messages, marks, presence, rate, holdOwn, log } = this.#options;
     const { dialect } = route.encoder;
     const room = admission.reads.kind === 'room' ? admission.reads.room : undefined;
     const connection = new Connection({
@@ -162,6 +164,7 @@ export class SocketHost {
       room,
       expiresAt: admission.expiresAt,
       messages,
+      marks,
       bucket: rate && new FrameBucket(rate, performance.now()),
       holdOwn,
       onFrame: () => count(this.stats.received, dialect, 1),

@@ -96,6 +96,7 @@ export class Broadcaster {
     const frames = batch.map((item, i) => {
       if (item.event) {
         if (!session.encoder.wants(item.event, session.user)) return undefined;
+        if (item.event.kind === 'announce' && !session.firstSight(item.event.message.nonce)) return undefined;
         session.onEvent?.(item.event, room);
         return rendered.frames[i];
       }
@@ -110,7 +111,12 @@ export class Broadcaster {
 }
 
 function contextOf(room: Room, item: BatchItem & { message: Message }) {
-  return { room, profile: item.profile ?? bareProfile(item.message.sender), live: item.live };
+  return {
+    room,
+    profile: item.profile ?? bareProfile(item.message.sender),
+    live: item.live,
+    status: 'sent' as const,
+  };
 }
 
 function render(encoder: Encoder, room: Room, batch: readonly BatchItem[]): Rendered {

@@ -1,6 +1,7 @@
 import type { Since } from '../core/cursor.js';
 import type { UserId } from '../core/ids.js';
-import { bareProfile, type Message, type Position, type Profile } from '../core/model.js';
+import type { RoomMarks } from '../core/marks.js';
+import { bareProfile, type Message, type Position, type Profile, type Room } from '../core/model.js';
 import type { Log } from '../core/ports.js';
 import type { Encoder } from '../core/rendering.js';
 import { textFrame } from './frame.js';
@@ -24,8 +25,15 @@ export interface CatchUpOptions {
   readonly pending: PendingSends;
   readonly stats: RealtimeStats;
   readonly profiles: (users: readonly UserId[]) => Promise<Map<UserId, Profile>>;
+  readonly marks: (room: Room) => Promise<RoomMarks>;
   /** Messages of the page that a new reader starts with. */
   readonly newest: number;
+}
+
+/** What messages from the log are shown with, as far as the encoder needs it. */
+interface Shown {
+  readonly profiles: ReadonlyMap<UserId, Profile>;
+  readonly marks: RoomMarks | undefined;
 }
 
 /**
@@ -116,7 +124,7 @@ export class CatchUp implements CatchUpRunner {
     const read = await this.#reads.after(feed, position.offset, asPage ? PAGE_MESSAGES : READ_MESSAGES);
     const page = read.filter((message) => message.offset <= head.offset);
     await this.#decided(session, page);
-    const profiles = await this.#profiles(session.encoder, page);
+    const shown = await this.#shown(session.encoder, feed.room, page);
     // Meanwhile the log may have turned out to have another history.
     if (session.closed || session.positionIn(feed) !== position) return true;
     if (page.length === 0) {
@@ -127,7 +135,7 @@ export class CatchUp implements CatchUpRunner {
     }
     const handed = asPage
       ? this.#pushPage(session, feed, page, position)
-      : this.#pushAll(session, feed, page, profiles, position);
+      : this.#pushAll(session, feed, page, shown, position);
     session.advance(feed, handed);
     // A page that stopped before this socket's own message is the last page: frames go on from there.
     return handed.offset < head.offset && handed !== position;
@@ -142,8 +150,8 @@ export class CatchUp implements CatchUpRunner {
   ): Promise<Position> {
     const before = { offset: (page[0]?.offset ?? upTo.offset + 1) - 1, nonce: '' };
     if (!session.encoder.page) {
-      const profiles = await this.#profiles(session.encoder, page);
-      return this.#pushAll(session, feed, page, profiles, before);
+      const shown = await this.#shown(session.encoder, feed.room, page);
+      return this.#pushAll(session, feed, page, shown, before);
     }
     const part = this.#withoutOwn(session, page);
     session.push(this.#reads.pageFrame(feed, session.encoder, part, session.encoder.page));
@@ -175,14 +183,15 @@ export class CatchUp implements CatchUpRunner {
     session: Reader,
     feed: Feed,
     page: readonly Message[],
-    profiles: Map<UserId, Profile>,
+    { profiles, marks }: Shown,
     before: Position,
   ): Position {
     let last = before;
     let count = 0;
     for (const message of page) {
       const profile = profiles.get(message.sender) ?? bareProfile(message.sender);
-      const context = { room: feed.room, profile, live: false };
+      const status = marks?.statusOf(message) ?? 'sent';
+      const context = { room: feed.room, profile, live: false, status };
       const send = this.#options.pending.get(message.nonce);
       const own = send?.session === session;
       if (own) this.#options.pending.delete(message.nonce);
@@ -190,6 +199,8 @@ export class CatchUp implements CatchUpRunner {
         ? session.encoder.own(message, context, send.ref)
         : session.encoder.message(message, context);
       if (text !== null) session.push(textFrame(text));
+      // Its announcement may still come.
+      if (message.attachments.length > 0) session.firstSight(message.nonce);
       last = message;
       count += 1;
       if (session.stalled) break;
@@ -208,8 +219,14 @@ export class CatchUp implements CatchUpRunner {
     }
   }
 
-  async #profiles(encoder: Encoder, page: readonly Message[]): Promise<Map<UserId, Profile>> {
-    if (!encoder.needsProfiles || page.length === 0) return new Map();
-    return this.#options.profiles([...new Set(page.map((message) => message.sender))]);
+  async #shown(encoder: Encoder, room: Room, page: readonly Message[]): Promise<Shown> {
+    const { profiles, marks } = this.#options;
+    const [known, marked] = await Promise.all([
+      encoder.needsProfiles && page.length > 0
+        ? profiles([...new Set(page.map(({ sender }) => sender))])
+        : new Map(),
+      encoder.needsMarks && page.length > 0 ? marks(room) : undefined,
+    ]);
+    return { profiles: known, marks: marked };
   }
 }

@@ -1,5 +1,6 @@
 import { ChatError } from '../core/errors.js';
 import type { RoomId, UserId } from '../core/ids.js';
+import type { RoomMarks } from '../core/marks.js';
 import type { Position, Profile, Room, RoomEvent } from '../core/model.js';
 import type { FanOut, Log } from '../core/ports.js';
 import { Broadcaster } from './broadcast.js';
@@ -23,6 +24,7 @@ export interface HubOptions {
   readonly fanOut: FanOut;
   readonly stats: RealtimeStats;
   readonly profiles: (users: readonly UserId[]) => Promise<Map<UserId, Profile>>;
+  readonly marks: (room: Room) => Promise<RoomMarks>;
   /** Messages of the page that a new reader starts with. */
   readonly newest: number;
   readonly onRollback: (room: Room, from: Position, to: Position | undefined) => void;

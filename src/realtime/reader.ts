@@ -18,6 +18,8 @@ export interface Reader {
   push(chunk: Buffer): void;
   /** Takes an event that it was sent a frame for, or would have been. */
   readonly onEvent: ((event: EphemeralEvent, room: Room) => void) | undefined;
+  /** Whether this socket has not been shown the message with files that has this nonce; from now on it has. */
+  firstSight(nonce: Nonce): boolean;
   /** Queues an answer to something that the client itself sent. */
   reply(text: string): void;
   replyError(error: ChatError, ref?: Ref): void;

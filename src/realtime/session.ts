@@ -19,6 +19,8 @@ export interface Transport {
 
 /** Bytes a socket may have waiting. Past it the reader is no longer live and goes on from the log. */
 export const OUTBOX_BYTES = 256 * 1024;
+/** Messages with files that a session remembers having shown. */
+const REMEMBERED_FILES = 256;
 /** A socket that takes nothing for this long is closed with 4408. */
 const STALL_LIMIT_MS = 30_000;
 
@@ -47,6 +49,7 @@ export class Session implements Reader, Flushable {
   readonly #behind = new Map<Feed, Position>();
   readonly #restarts = new Set<Feed>();
   readonly sent = new Set<Nonce>();
+  readonly #files = new Set<Nonce>();
   #chunks: Buffer[] = [];
   #bytes = 0;
   #stalledAt: number | undefined;
@@ -84,6 +87,13 @@ export class Session implements Reader, Flushable {
       this.#stalledAt = performance.now();
       this.#options.stats.stalls += 1;
     }
+  }
+
+  firstSight(nonce: Nonce): boolean {
+    if (this.#files.has(nonce)) return false;
+    this.#files.add(nonce);
+    if (this.#files.size > REMEMBERED_FILES) this.#files.delete(this.#files.values().next().value as Nonce);
+    return true;
   }
 
   /** Queues an answer to something that the client itself sent. A client that asks but never reads is closed. */

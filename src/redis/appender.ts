@@ -24,13 +24,13 @@ export class Appender {
   readonly #members = new Set<string>();
 
   /** `client`: with role `appends`, used by nothing else, named `name`. */
-  constructor(client: Client, name: string, options: Omit<LaneOptions, 'misrouted'>) {
+  constructor(client: Client, name: string, options: Omit<LaneOptions, 'misrouted' | 'onePartition'>) {
     this.#client = client;
     this.#name = name;
     this.#options =
       client instanceof Cluster
-        ? { ...options, misrouted: (items) => this.#reroute(client, items) }
-        : options;
+        ? { ...options, onePartition: true, misrouted: (items) => this.#reroute(client, items) }
+        : { ...options, onePartition: false };
     if (client instanceof Redis) this.#addLane('', client);
   }
 

@@ -4,6 +4,10 @@ import { channels, encodeId, keys, roomPartition } from './keys.js';
 /** How long an idempotency key is remembered, in seconds. */
 const KEY_TTL_S = 24 * 60 * 60;
 
+/** Messages of one script call, and their bytes. */
+const BATCH_MESSAGES = 64;
+const BATCH_BYTES = 256 * 1024;
+
 /** A draft on its way into the log. */
 export interface PendingAppend {
   readonly draft: Draft;
@@ -23,6 +27,29 @@ export interface AppendCall {
   readonly keys: string[];
   readonly args: (string | number)[];
   readonly items: PendingAppend[];
+}
+
+/** Takes the drafts of the next call out of `queue`: its first ones, or with `onePartition` the first ones of one partition. */
+export function takeBatch(queue: PendingAppend[], onePartition: boolean): PendingAppend[] {
+  const partition = onePartition ? partitionOf(queue[0]) : undefined;
+  const batch: PendingAppend[] = [];
+  const passed: PendingAppend[] = [];
+  let bytes = 0;
+  for (const item of queue) {
+    if (partition !== undefined && partitionOf(item) !== partition) {
+      passed.push(item);
+      continue;
+    }
+    if (batch.length > 0 && (batch.length >= BATCH_MESSAGES || bytes + item.bytes > BATCH_BYTES)) break;
+    batch.push(item);
+    bytes += item.bytes;
+  }
+  queue.splice(0, batch.length + passed.length, ...passed);
+  return batch;
+}
+
+function partitionOf(item: PendingAppend | undefined): number | undefined {
+  return item && roomPartition(item.draft.room.id);
 }
 
 /** Builds one call out of `items`. Drafts of one room stay in their order; rooms are brought together. */

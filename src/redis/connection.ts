@@ -40,7 +40,13 @@ const COMMON: RedisOptions = {
 };
 
 /** For reads and idempotent writes: they may be repeated after a reconnect, and fail after a few attempts. */
-const COMMANDS: RedisOptions = { ...COMMON, commandTimeout: COMMAND_DEADLINE_MS, maxRetriesPerRequest: 3 };
+const COMMANDS: RedisOptions = {
+  ...COMMON,
+  commandTimeout: COMMAND_DEADLINE_MS,
+  // A connection can die without a word: one that owes an answer this long is made anew.
+  socketTimeout: 2 * COMMAND_DEADLINE_MS,
+  maxRetriesPerRequest: 3,
+};
 
 /** For appends: nothing is ever sent twice by the client library, and nothing waits in its queue. */
 const APPENDS: RedisOptions = {

@@ -80,6 +80,8 @@ export const keys = {
   users: 'users',
   userCounter: 'counter:users',
   emailIndex: (email: string) => `users:email:${encodeId(email)}`,
+  importIndex: (email: string) => `users:import:${encodeId(email)}`,
+  attempts: (subject: string) => `attempts:${encodeId(subject)}`,
   nodes: 'nodes',
   eviction: (node: string) => `nodes:evict:${encodeId(node)}`,
   cursorBase: (handle: string) => `cursor:${handle}`,

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { ChatError } from '../core/errors.js';
 import type { RoomId } from '../core/ids.js';
 import type { Message } from '../core/model.js';
-import { buildAppend, type PendingAppend } from './batch.js';
+import { buildAppend, type PendingAppend, takeBatch } from './batch.js';
 import { isReply, type Log, unavailable } from './connection.js';
 import { decodeEntry, type StreamEntry } from './events.js';
 import { keys } from './keys.js';
@@ -12,6 +12,8 @@ import { runScript, scripts } from './scripts.js';
 export interface LaneOptions {
   /** Most messages a log keeps; 0 keeps all. */
   readonly keepMessages: number;
+  /** Whether a call may only touch one partition: on a cluster each has a slot of its own. */
+  readonly onePartition: boolean;
   /** Waits until what this connection wrote is as safe as configured; false when it is not in time. */
   readonly confirm: ((redis: Redis) => Promise<boolean>) | undefined;
   /** Redis answered that these belong elsewhere (nothing was written); undefined: fail them. */
@@ -19,9 +21,6 @@ export interface LaneOptions {
   readonly log: Log;
 }
 
-/** Messages of one script call, and their bytes. */
-const BATCH_MESSAGES = 64;
-const BATCH_BYTES = 256 * 1024;
 /** Calls without an answer on one connection. */
 const MAX_IN_FLIGHT = 8;
 /** What may wait here: past it a send fails at once rather than later. */
@@ -58,6 +57,8 @@ export class AppendLane {
   #doubtful: PendingAppend[] = [];
   #open = false;
   #sent = false;
+  /** Since when there is a connection (monotonic ms): one that is not open in time is given up. */
+  #connectedAt: number | undefined;
   #flushScheduled = false;
   readonly #sweeper: NodeJS.Timeout;
 
@@ -66,6 +67,9 @@ export class AppendLane {
     this.#redis = redis;
     this.#name = name;
     this.#options = options;
+    redis.on('connect', () => {
+      this.#connectedAt = performance.now();
+    });
     redis.on('ready', () => void this.#fence());
     redis.on('close', () => this.#onClose());
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
@@ -103,21 +107,11 @@ export class AppendLane {
     setImmediate(() => {
       this.#flushScheduled = false;
       while (this.#open && this.#queue.length > 0 && this.#inFlight.size < MAX_IN_FLIGHT) {
-        void this.#send(this.#takeBatch());
+        const batch = takeBatch(this.#queue, this.#options.onePartition);
+        for (const item of batch) this.#queuedBytes -= item.bytes;
+        void this.#send(batch);
       }
     });
-  }
-
-  #takeBatch(): PendingAppend[] {
-    let bytes = 0;
-    let count = 0;
-    for (const item of this.#queue) {
-      if (count > 0 && (count >= BATCH_MESSAGES || bytes + item.bytes > BATCH_BYTES)) break;
-      bytes += item.bytes;
-      count += 1;
-    }
-    this.#queuedBytes -= bytes;
-    return this.#queue.splice(0, count);
   }
 
   async #send(batch: PendingAppend[]): Promise<void> {
@@ -166,11 +160,19 @@ export class AppendLane {
     }
     this.#doubtful.push(...items);
     // Whatever broke the call, this connection is not to be trusted with the next one.
-    if (this.#open) this.#redis.disconnect(true);
+    if (this.#open) this.#giveUp();
+  }
+
+  /** Gives this connection up for a new one; nothing more is asked of it. */
+  #giveUp(): void {
+    this.#open = false;
+    this.#connectedAt = undefined;
+    this.#redis.disconnect(true);
   }
 
   #onClose(): void {
     this.#open = false;
+    this.#connectedAt = undefined;
     for (const call of this.#inFlight) this.#doubtful.push(...call.items);
     this.#inFlight.clear();
   }
@@ -232,8 +234,11 @@ export class AppendLane {
     }
     for (const call of this.#inFlight) {
       for (const item of call.items) if (late(item)) settle(item, inDoubt());
-      if (this.#open && now - call.since > CALL_DEADLINE_MS) this.#redis.disconnect(true);
+      if (this.#open && now - call.since > CALL_DEADLINE_MS) this.#giveUp();
     }
+    // It connected, and then died without a word before it was fenced.
+    if (!this.#open && this.#connectedAt !== undefined && now - this.#connectedAt > CALL_DEADLINE_MS)
+      this.#giveUp();
     for (const item of this.#doubtful) if (late(item)) settle(item, inDoubt());
   }
 }

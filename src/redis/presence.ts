@@ -29,6 +29,8 @@ export class RedisPresence implements Presence {
   #timer: NodeJS.Timeout | undefined;
   #renewedAt = 0;
   #redisBackAt = performance.now();
+  /** When this node took its first lease. */
+  #leasedSince = Number.POSITIVE_INFINITY;
   leasesLost = 0;
 
   /** `client`: with role `commands`. `roomLimit`: people above which a room hears no `joined` and `left`; 0: none. */
@@ -91,10 +93,12 @@ export class RedisPresence implements Presence {
 
   async status(user: UserId): Promise<{ online: boolean; seenMs: number } | undefined> {
     const [nodes, seen] = await guard(
-      Promise.all([this.#client.hlen(keys.userOnline(user)), this.#client.hget(keys.user(user), 'seen')]),
+      Promise.all([this.#client.hkeys(keys.userOnline(user)), this.#client.hget(keys.user(user), 'seen')]),
     );
-    if (nodes > 0) return { online: true, seenMs: Date.now() };
-    return seen === null ? undefined : { online: false, seenMs: Number(seen) };
+    const sign = nodes.length > 0 ? await this.#lastSign(nodes) : undefined;
+    if (sign?.alive) return { online: true, seenMs: Date.now() };
+    const seenMs = Math.max(Number(seen ?? 0), sign?.atMs ?? 0);
+    return seenMs === 0 ? undefined : { online: false, seenMs };
   }
 
   /** Stops renewing, and lets the lease end `graceMs` from now: who only moved to another node never left. */
@@ -103,6 +107,18 @@ export class RedisPresence implements Presence {
     clearTimeout(this.#timer);
     this.#registrar.close();
     await this.#lease(graceMs, false).catch(() => undefined); // without Redis it ends by itself
+  }
+
+  /** The newest sign of life of any of these nodes. A dead one stops counting with its lease, cleaned up or not. */
+  async #lastSign(nodes: readonly string[]): Promise<{ alive: boolean; atMs: number }> {
+    const [[seconds, micros], deadlines] = await guard(
+      Promise.all([this.#client.time(), this.#client.zmscore(keys.nodes, ...nodes)]),
+    );
+    const deadline = Math.max(...deadlines.map((score) => Number(score ?? 0)));
+    const nowMs = Number(seconds) * 1_000 + Number(micros) / 1_000;
+    // While Redis was away, the leases of the living ran out as well.
+    const wasAway = this.#leasedSince < this.#redisBackAt && performance.now() - this.#redisBackAt < LEASE_MS;
+    return { alive: deadline > nowMs || wasAway, atMs: deadline - LEASE_MS };
   }
 
   #newIncarnation(): string {
@@ -117,13 +133,16 @@ export class RedisPresence implements Presence {
         this.#node = this.#newIncarnation();
         await this.#lease(LEASE_MS, true);
         this.#registrar.repeatAll();
+        this.#redisBackAt = performance.now(); // it hung, or this node did: maybe for the others as well
       }
       this.#first = false;
       this.#renewedAt = performance.now();
+      this.#leasedSince = Math.min(this.#leasedSince, this.#renewedAt);
       this.#registrar.resume();
       // Nobody cleans up within one lease after Redis came back: the others' leases ran out meanwhile too.
       if (this.#renewedAt - this.#redisBackAt > LEASE_MS) await this.#evictExpired();
     } catch (error) {
+      this.#redisBackAt = performance.now(); // not before now
       this.#log.warn({ error: String(error) }, 'renewing the lease failed');
     }
   }

@@ -1,15 +1,14 @@
 import type { Offset, RoomId, UserId } from '../core/ids.js';
 import type { Marks, MemberMarks } from '../core/marks.js';
 import type { ReceiptStatus } from '../core/model.js';
-import type { Owed, ReceiptStore, RoomState } from '../core/ports.js';
+import { MAX_OWED, type Owed, type ReceiptStore, type RoomState } from '../core/ports.js';
 import { type Client, guard } from './connection.js';
 import { decodeEntry, encodeUserEvent, type StreamEntry } from './events.js';
 import { channels, encodeId, keys } from './keys.js';
 import { inBulk, parseTip } from './log.js';
 import { runScript, scripts } from './scripts.js';
 
-/** Receipts kept until confirmed: the newest so many, for so long. */
-const MAX_OWED = 200;
+/** How long receipts are kept until confirmed. */
 const OWED_TTL_S = 24 * 60 * 60;
 
 /** Receipts as cursors and ranges in Redis. */
@@ -75,12 +74,16 @@ export class RedisReceipts implements ReceiptStore {
 
   async owe(user: UserId, owed: Owed): Promise<void> {
     const value = `${String(Date.now()).padStart(13, '0')} ${owed.by}`;
-    const args = [fieldOf(owed), value, MAX_OWED, OWED_TTL_S];
+    const event = encodeUserEvent({ kind: 'owed', ...owed });
+    const args = [fieldOf(owed), value, MAX_OWED, OWED_TTL_S, channels.user(user), event];
     await guard(runScript(this.#client, scripts.owe, [keys.userReceipts(user)], args));
   }
 
   async owed(user: UserId): Promise<Owed[]> {
-    const fields = Object.entries(await guard(this.#client.hgetall(keys.userReceipts(user))));
+    const all = Object.entries(await guard(this.#client.hgetall(keys.userReceipts(user))));
+    // The key lives as long as its newest field: older ones are too old by themselves.
+    const oldest = Date.now() - OWED_TTL_S * 1_000;
+    const fields = all.filter(([, value]) => Number(value.slice(0, 13)) > oldest);
     fields.sort(([, a], [, b]) => (a < b ? -1 : 1));
     return fields.map(([field, value]) => {
       const [messageId, status] = field.split(':') as [string, ReceiptStatus];
@@ -88,10 +91,11 @@ export class RedisReceipts implements ReceiptStore {
     });
   }
 
-  async settle(user: UserId, owed: Pick<Owed, 'messageId' | 'status'>): Promise<void> {
+  async settle(user: UserId, owed: Pick<Owed, 'messageId' | 'status'>): Promise<boolean> {
     const known = await guard(this.#client.hdel(keys.userReceipts(user), fieldOf(owed)));
-    if (known === 0) return;
+    if (known === 0) return false;
     await guard(this.#client.spublish(channels.user(user), encodeUserEvent({ kind: 'settled', ...owed })));
+    return true;
   }
 }
 

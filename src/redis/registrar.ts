@@ -11,6 +11,8 @@ interface Entry {
   /** Whether Redis has been told, and what. Undefined: unknown, must be told. */
   applied: boolean | undefined;
   grace: NodeJS.Timeout | undefined;
+  /** Until when (monotonic ms) somebody who was cut off may come back. */
+  awaitedUntil: number;
   writing: boolean;
   /** Redis is to be told again, whatever the write under way says. */
   repeat: boolean;
@@ -46,6 +48,7 @@ export class Registrar {
         sockets: 0,
         applied: undefined,
         grace: undefined,
+        awaitedUntil: 0,
         writing: false,
         repeat: false,
       };
@@ -54,6 +57,7 @@ export class Registrar {
     entry.sockets += 1;
     clearTimeout(entry.grace);
     entry.grace = undefined;
+    entry.awaitedUntil = 0;
     if (entry.applied !== true) this.#mark(key);
   }
 
@@ -61,15 +65,17 @@ export class Registrar {
     const entry = this.#entries.get(key);
     if (!entry || entry.sockets === 0) return;
     entry.sockets -= 1;
+    const now = performance.now();
+    if (graceMs > 0) entry.awaitedUntil = now + graceMs;
     if (entry.sockets > 0) return;
-    if (graceMs === 0) {
+    if (entry.awaitedUntil <= now) {
       this.#mark(key);
       return;
     }
     entry.grace = setTimeout(() => {
       entry.grace = undefined;
       this.#mark(key);
-    }, graceMs);
+    }, entry.awaitedUntil - now);
   }
 
   /** Tells Redis everything anew: under another node's name, or after it may have forgotten. */

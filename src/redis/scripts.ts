@@ -34,7 +34,9 @@ export const scripts = {
   online: load('online'),
   renewLease: load('renew_lease'),
   recent: load('recent'),
+  returnAttempt: load('return_attempt'),
   seen: load('seen'),
+  takeAttempt: load('take_attempt'),
 } as const;
 
 /** What runs a script: a connection. */

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { RedisAccounts, RedisAttempts } from './accounts.js';
 import { Appender } from './appender.js';
 import { type Capabilities, confirmation, inspect, type Requirements } from './checks.js';
 import { type Client, connect, disconnect, type Log, type RedisTarget } from './connection.js';
+import { RedisContacts } from './contacts.js';
 import { RedisCursors } from './cursors.js';
 import { RedisFanOut } from './fanout.js';
 import { RedisFiles } from './files.js';
@@ -9,6 +11,7 @@ import { RedisLog } from './log.js';
 import { RedisPresence } from './presence.js';
 import { RedisReceipts } from './receipts.js';
 import { RedisRooms } from './rooms.js';
+import { RedisTickets } from './tickets.js';
 import { RedisUsers } from './users.js';
 
 /** How often a Redis that does not answer is asked again what it is, in ms. */
@@ -34,6 +37,10 @@ export class RedisSide {
   readonly presence: RedisPresence;
   readonly rooms: RedisRooms;
   readonly users: RedisUsers;
+  readonly accounts: RedisAccounts;
+  readonly attempts: RedisAttempts;
+  readonly contacts: RedisContacts;
+  readonly tickets: RedisTickets;
   readonly receipts: RedisReceipts;
   readonly cursors: RedisCursors;
   readonly files: RedisFiles;
@@ -61,6 +68,10 @@ export class RedisSide {
     this.presence = new RedisPresence(this.commands, nodeId, options.roomPresenceLimit, log);
     this.rooms = new RedisRooms(this.commands);
     this.users = new RedisUsers(this.commands);
+    this.accounts = new RedisAccounts(this.commands, this.users);
+    this.attempts = new RedisAttempts(this.commands);
+    this.contacts = new RedisContacts(this.commands, this.rooms);
+    this.tickets = new RedisTickets(this.commands);
     this.receipts = new RedisReceipts(this.commands);
     this.cursors = new RedisCursors(this.commands);
     this.files = new RedisFiles(this.commands);

@@ -10,7 +10,10 @@ import { runScript, scripts } from './scripts.js';
 /** How long a profile read here is believed, in ms: how late another node's change may show. */
 const FRESH_MS = 5_000;
 const KEPT_PROFILES = 20_000;
-const MAX_NUMBER_TRIES = 10_000;
+/** Numbers tried for a new user. Each try goes twice as far as the one before: that many pass any number of takings. */
+const MAX_NUMBER_TRIES = 40;
+/** The field that keeps the e-mail of a user's account, in the form of the login index. */
+const ACCOUNT = 'account';
 
 /** Claims by the name of the hash field that keeps them. */
 const FIELDS = {
@@ -70,15 +73,58 @@ export class RedisUsers implements UserStore {
   }
 
   async createLocal(claims: ProfileClaims): Promise<Profile> {
+    return this.enlist(await this.createUnlisted(claims));
+  }
+
+  /** A new user with the next free number, whom no listing shows yet; with an account, its e-mail. */
+  async createUnlisted(claims: ProfileClaims, account?: string): Promise<Profile> {
+    let step = 1;
     for (let tries = 0; tries < MAX_NUMBER_TRIES; tries += 1) {
-      const user = String(await guard(this.#client.incr(keys.userCounter)));
-      const [outcome, fields] = await this.#write(user, 'new', 0, claimPairs(claims));
-      if (outcome !== 1) continue; // taken: by a token of that subject, or by a counter rolled back
-      const profile = decodeProfile(user, fields) as Profile;
-      await this.#list(profile);
-      return this.#keep(profile, undefined);
+      const user = String(await guard(this.#client.incrby(keys.userCounter, step)));
+      const [outcome, fields] = await this.#write(user, 'new', 0, recordPairs(claims, account));
+      if (outcome === 1) return decodeProfile(user, fields) as Profile;
+      // Taken: by a token of that subject, by an import (of thousands in a row), or by a counter rolled back.
+      step *= 2;
     }
     throw unavailable(new Error('no free user number'));
+  }
+
+  /** Puts a user into the listings. */
+  async enlist(profile: Profile): Promise<Profile> {
+    await this.#list(profile);
+    return this.#keep(profile, undefined);
+  }
+
+  /** Takes back a user of {@link createUnlisted}: the number stays unused. */
+  async discard(user: UserId): Promise<void> {
+    this.#kept.delete(user);
+    await guard(this.#client.del(keys.user(user)));
+  }
+
+  /** The e-mail of the user's account, as the login index has it; null when there is no user, or no account. */
+  async accountOf(user: UserId): Promise<string | null> {
+    return guard(this.#client.hget(keys.user(user), ACCOUNT));
+  }
+
+  /** Makes a user with an account anew, unless the number is taken. @returns see {@link accountOf} */
+  async restore(user: UserId, claims: ProfileClaims, account: string): Promise<string | null> {
+    await this.#write(user, 'new', 0, recordPairs(claims, account));
+    return this.accountOf(user);
+  }
+
+  /**
+   * The user whom an import knows by this e-mail (in the form of the login index, which is another one: an import gives
+   * nobody an account). Made when there is none: one, also when two imports run at once.
+   */
+  async numberImported(email: string): Promise<{ user: UserId; created: boolean }> {
+    const index = keys.importIndex(email);
+    const known = await guard(this.#client.get(index));
+    if (known !== null) return { user: known, created: false };
+    const made = await this.createUnlisted({});
+    const winner = await guard(this.#client.set(index, made.id, 'NX', 'GET'));
+    if (winner === null || winner === made.id) return { user: made.id, created: true };
+    await this.discard(made.id);
+    return { user: winner, created: false };
   }
 
   async list(limit: number, before: UserId | undefined): Promise<Profile[]> {
@@ -88,6 +134,13 @@ export class RedisUsers implements UserStore {
     if (end === -1 && rank !== null) return [];
     const start = rank === null ? -limit : Math.max(0, rank - limit);
     const users = await guard(this.#client.zrange(keys.users, String(start), String(end)));
+    return (await this.getMany(users)).filter((profile) => profile !== undefined);
+  }
+
+  async listAfter(after: UserId | undefined, count: number): Promise<Profile[]> {
+    const rank = after === undefined ? -1 : await guard(this.#client.zrank(keys.users, after));
+    if (rank === null) return [];
+    const users = await guard(this.#client.zrange(keys.users, String(rank + 1), String(rank + count)));
     return (await this.getMany(users)).filter((profile) => profile !== undefined);
   }
 
@@ -118,6 +171,10 @@ function claimPairs(claims: ProfileClaims): string[] {
     const value = claims[claim as keyof ProfileClaims];
     return value === undefined ? [] : [field, value];
   });
+}
+
+function recordPairs(claims: ProfileClaims, account: string | undefined): string[] {
+  return [...claimPairs(claims), ...(account === undefined ? [] : [ACCOUNT, account])];
 }
 
 function decodeProfile(id: UserId, hash: Record<string, string>): Profile | undefined {

@@ -2,7 +2,7 @@
 
 import { type JWTPayload, SignJWT } from 'jose';
 
-/** The secret of nodes that tests start. */
+/** The secret of nodes that tests start. Without a comma: JWT_SECRET is a list. */
 export const TEST_SECRET = 'a secret of the tests that is long enough for HS256';
 
 /** Signs `claims` with HS256. `expiresIn` is what jose takes: `2h`, `-1s`, or a time in seconds. */

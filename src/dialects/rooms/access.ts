@@ -34,7 +34,8 @@ export async function actor(
   const identity = await (settings.auth === 'jwt'
     ? context.authenticate(request)
     : context.identify(request));
-  if (typeof claimed !== 'string' && typeof claimed !== 'number') {
+  // Any other number has no one way to be written as an id.
+  if (typeof claimed !== 'string' && !(Number.isSafeInteger(claimed) && (claimed as number) >= 0)) {
     throw new ChatError('bad_request', 'user_id must be a string', { field: 'user_id' });
   }
   const bears = identity !== undefined && namesUser(claimed, identity.user);

@@ -5,7 +5,7 @@ import { ChatError, notFound } from '../../core/errors.js';
 import { parseNumericId, type UserId } from '../../core/ids.js';
 import { checkKey } from '../../core/input.js';
 import type { Message, Room } from '../../core/model.js';
-import { canonicalUserId, checkName, displayName } from '../../core/people.js';
+import { checkName, displayName, parseBefore } from '../../core/people.js';
 import { otherParticipant } from '../../core/rooms.js';
 import type { DialectContext } from '../dialect.js';
 import { actor, type RoomsSettings } from './access.js';
@@ -35,7 +35,8 @@ export function registerRoutes(
     { schema: { body: UserBody } },
     async (request) => {
       if (!settings.localAccounts) throw notFound('page');
-      const username = checkName(request.body.username, 'username');
+      // As it will read in the claims of the token: those are trimmed.
+      const username = checkName(request.body.username, 'username').trim();
       const profile = await context.people.createGuest(username);
       if (settings.auth === 'trusted') return userBody(profile);
       const token = await context.mintToken(profile.id, { preferredUsername: username });
@@ -85,13 +86,15 @@ function userRoutes(scope: FastifyInstance, context: DialectContext): void {
   scope.get('/api/v1/users', async (request) => {
     const query = request.query as Query;
     const limit = parseLimit(query.limit, DEFAULT_LISTED) as number;
-    const users = await context.people.list(limit, parseUserId(query.before));
+    const viewer = (await context.identify(request))?.user;
+    const users = await context.people.list(viewer, limit, parseBefore(query.before));
     return users.map(userBody);
   });
 
-  scope.get<{ Params: { user: string } }>('/api/v1/users/:user', async (request) =>
-    userBody(await context.people.get(request.params.user)),
-  );
+  scope.get<{ Params: { user: string } }>('/api/v1/users/:user', async (request) => {
+    const viewer = (await context.identify(request))?.user;
+    return userBody(await context.people.lookUp(request.params.user, viewer));
+  });
 }
 
 function messageRoutes(scope: FastifyInstance, context: DialectContext, settings: RoomsSettings): void {
@@ -138,10 +141,4 @@ function parseRoomId(value: unknown): number | undefined {
   if (id === undefined)
     throw new ChatError('bad_request', 'before must be the id of a room', { field: 'before' });
   return id;
-}
-
-function parseUserId(value: unknown): UserId | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === 'string') return canonicalUserId(value);
-  throw new ChatError('bad_request', 'before must be the id of a user', { field: 'before' });
 }

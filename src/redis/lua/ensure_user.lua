@@ -2,14 +2,16 @@
 -- Creates a user, or takes over newer claims of a known one.
 --
 -- KEYS   user
--- ARGV   1 'new' (refuse a known user) | 'any', 2 age of the claims (s since the epoch), then pairs of field and value
+-- ARGV   1 'new' (refuse a known user; a new one has been active) | 'any', 2 age of the claims (s since the epoch), then pairs of field and value
 -- ANSWER {1 created | 0 known | -1 refused, the user's fields and values}
 local created = redis.call('HGET', KEYS[1], 'created')
 local outcome = 0
 if created and ARGV[1] == 'new' then return {-1, {}} end
 if not created then
   local now = redis.call('TIME')
-  redis.call('HSET', KEYS[1], 'created', now[1] * 1000 + math.floor(now[2] / 1000))
+  local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+  redis.call('HSET', KEYS[1], 'created', ms)
+  if ARGV[1] == 'new' then redis.call('HSET', KEYS[1], 'seen', ms) end
   outcome = 1
 end
 local age = tonumber(redis.call('HGET', KEYS[1], 'claims') or '-1')

@@ -1,8 +1,9 @@
 #!lua
--- Notes a receipt that a user's front end has not confirmed yet. Keeps the newest 200 for 24 h.
+-- Notes a receipt that a user's front end has not confirmed yet, and tells the user's sockets. Keeps the newest.
 --
--- KEYS   owed receipts of the user
--- ARGV   1 field (<message id>:<status>), 2 value, 3 most to keep, 4 seconds to keep them
+-- KEYS   1 owed receipts of the user
+-- ARGV   1 field (<message id>:<status>), 2 value, 3 most to keep, 4 seconds to keep them, 5 channel of the user,
+--        6 event
 -- ANSWER 1 noted | 0 was there
 if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 redis.call('EXPIRE', KEYS[1], ARGV[4])
@@ -15,4 +16,5 @@ if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[3]) then
   end
   redis.call('HDEL', KEYS[1], field)
 end
+redis.call('SPUBLISH', ARGV[5], ARGV[6])
 return 1

@@ -1,0 +1,68 @@
+import type { FastifyInstance } from 'fastify';
+import { ChatError } from '../../core/errors.js';
+import type { UserId } from '../../core/ids.js';
+import { asObject, objectOf } from '../../core/input.js';
+import type { Room } from '../../core/model.js';
+import { namesUser } from '../../core/people.js';
+import type { Tickets } from '../../core/ports.js';
+import type { ChatSocket, DialectContext } from '../dialect.js';
+import { conversationOf } from './access.js';
+import { createEncoder } from './encode.js';
+import { notYourself } from './routes.js';
+
+/** One socket per conversation, opened with a ticket or a token. */
+export function registerSocket(
+  scope: FastifyInstance,
+  context: DialectContext,
+  tickets: Tickets,
+  statusOf: (error: ChatError) => number,
+): void {
+  const encoder = createEncoder(statusOf);
+  context.socket(scope, {
+    path: '/api/conversations/:conversation/connect',
+    encoder,
+    async admit(request) {
+      const { conversation } = request.params as { conversation: string };
+      const { ticket, since } = request.query as { ticket?: unknown; since?: unknown };
+      const bearer: Bearer =
+        ticket === undefined ? await context.authenticate(request) : await bearerOf(ticket, tickets);
+      const room = await conversationOf(conversation, bearer.user, context);
+      // A ticket is good for the conversation that it was given out for.
+      if (bearer.room !== undefined && bearer.room !== room.id) throw badTicket();
+      return {
+        user: bearer.user,
+        expiresAt: bearer.expiresAt,
+        reads: { kind: 'room', room, since, history: false, announced: false },
+      };
+    },
+    onFrame(input, socket, ref) {
+      const frame = objectOf(input, 'the frame');
+      if (frame.type === 'cursor') return replyCursor(socket);
+      if (frame.type !== undefined) throw new ChatError('bad_request', 'unknown type');
+      if (frame.sender_id !== undefined && !namesUser(frame.sender_id, socket.user)) throw notYourself();
+      return socket.send({ room: socket.room as Room, text: frame.message, field: 'message', ref });
+    },
+    refOf: (input) => asObject(input)?.ref,
+  });
+
+  async function replyCursor(socket: ChatSocket): Promise<void> {
+    socket.reply(encoder.cursor(await socket.cursor()));
+  }
+}
+
+interface Bearer {
+  readonly user: UserId;
+  readonly expiresAt: number | undefined;
+  /** The only room that is meant, where one is. */
+  readonly room?: number;
+}
+
+async function bearerOf(ticket: unknown, tickets: Tickets): Promise<Bearer> {
+  const grant = typeof ticket === 'string' ? await tickets.redeem(ticket) : undefined;
+  if (!grant) throw badTicket();
+  return grant;
+}
+
+function badTicket(): ChatError {
+  return new ChatError('unauthorized', 'the ticket is not valid');
+}

@@ -1,0 +1,75 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { ChatError } from '../../core/errors.js';
+import { asObject, objectOf } from '../../core/input.js';
+import { namesUser } from '../../core/people.js';
+import type { Ref } from '../../core/rendering.js';
+import type { Admission, ChatSocket, DialectContext, SocketRoute } from '../dialect.js';
+import { encoder } from './encode.js';
+import { attachmentsOf, referenceOf } from './fields.js';
+import { takeReceipt } from './receipts.js';
+import { Repeats } from './repeats.js';
+
+/** The token stands in the path, as documented; without it, where every socket may have it. */
+const PATHS = ['/ws/:token', '/ws'];
+
+/** `resendMs`: after how long a receipt is sent again; 0 for never. */
+export function registerSocket(scope: FastifyInstance, context: DialectContext, resendMs: number): void {
+  const route = userSocket(context, resendMs);
+  for (const path of PATHS) context.socket(scope, { path, ...route });
+}
+
+function userSocket(context: DialectContext, resendMs: number): Omit<SocketRoute, 'path'> {
+  const sockets = new WeakMap<ChatSocket, Repeats>();
+  const repeatsOf = (socket: ChatSocket): Repeats => {
+    let repeats = sockets.get(socket);
+    if (!repeats) {
+      repeats = new Repeats((frame) => socket.reply(frame), resendMs);
+      sockets.set(socket, repeats);
+    }
+    return repeats;
+  };
+  return {
+    encoder,
+    admit: (request) => admit(request, context),
+    async onFrame(input, socket, ref) {
+      const frame = objectOf(input, 'the frame');
+      if (frame.type === 'cursor') return socket.reply(encoder.cursor(await socket.cursor()));
+      if (frame.type === 'message') return sendMessage(objectOf(frame.data, 'data'), socket, ref, context);
+      if (frame.type !== 'receipt_update') throw new ChatError('bad_request', 'unknown type');
+      const confirmed = await takeReceipt(objectOf(frame.data, 'data'), socket, context);
+      if (confirmed) repeatsOf(socket).confirm(confirmed.messageId, confirmed.status);
+    },
+    refOf: (input) => asObject(asObject(input)?.data)?.ref,
+    async onOpen(socket) {
+      repeatsOf(socket).open(await context.receipts.owed(socket.user));
+    },
+    onUserEvent(event, socket) {
+      if (event.kind === 'owed') repeatsOf(socket).add(event);
+      if (event.kind === 'settled') repeatsOf(socket).confirm(event.messageId, event.status);
+    },
+    onClose: (socket) => sockets.get(socket)?.close(),
+  };
+}
+
+async function admit(request: FastifyRequest, context: DialectContext): Promise<Admission> {
+  const { user, expiresAt } = await context.authenticate(request);
+  const { since } = request.query as { since?: unknown };
+  return { user, expiresAt, reads: { kind: 'user', since } };
+}
+
+async function sendMessage(
+  data: Record<string, unknown>,
+  socket: ChatSocket,
+  ref: Ref | undefined,
+  context: DialectContext,
+): Promise<void> {
+  if (data.sender_id !== undefined && !namesUser(data.sender_id, socket.user)) {
+    throw new ChatError('bad_request', 'sender_id must be your own', { field: 'sender_id' });
+  }
+  const attachments = attachmentsOf(data.attachments);
+  // Before the chat is opened: a message that is none must not leave an empty chat behind.
+  const text = context.messages.checkText(data.message, 'message', attachments);
+  const receiver = await context.people.get(referenceOf(data.receiver_id, 'receiver_id'));
+  const { room } = await context.rooms.openDirect(socket.user, receiver.id);
+  socket.send({ room, text, field: 'message', ref, attachments });
+}

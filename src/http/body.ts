@@ -1,0 +1,16 @@
+import { isUtf8 } from 'node:buffer';
+import type { FastifyInstance } from 'fastify';
+import { ChatError } from '../core/errors.js';
+
+/**
+ * JSON bodies as RFC 8259 has them: UTF-8, or no JSON. Fastify's own parser would take other bytes for
+ * U+FFFD, and a text would be stored that nobody wrote. Keys that reach for a prototype are refused as by Fastify.
+ */
+export function registerJsonBody(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeContentTypeParser(['application/json', 'text/plain']);
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    if (!isUtf8(body)) done(new ChatError('bad_request', 'the body is not UTF-8'));
+    else parse(request, body.toString(), done);
+  });
+}

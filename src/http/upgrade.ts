@@ -1,0 +1,48 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { ChatError, notFound } from '../core/errors.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** A WebSocket path. Set by itself on routes with a `wsHandler`. */
+    socket?: boolean;
+  }
+}
+
+/** RFC 6455, section 4.1: 16 bytes in base64. */
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+
+/**
+ * Refuses upgrades that cannot become a socket before anything else looks at them, in the shape of the path's dialect.
+ * Left alone, the WebSocket plugin accepts any of them on any path, and logs the path with its token.
+ */
+export function registerUpgradeChecks(app: FastifyInstance, allowedOrigins: readonly string[]): void {
+  app.addHook('onRoute', (route) => {
+    if (route.wsHandler) route.config = { ...route.config, socket: true };
+  });
+  app.addHook('onRequest', async (request) => {
+    if (!request.ws) return;
+    if (!asksForSocket(request)) throw new ChatError('bad_request', 'no upgrade but to websocket');
+    if (!request.routeOptions.config?.socket) throw notFound('page');
+    if (!isHandshake(request)) throw new ChatError('bad_request', 'not a WebSocket handshake');
+    if (!mayConnect(request.headers.origin, allowedOrigins)) {
+      throw new ChatError('forbidden', 'this origin may not connect');
+    }
+  });
+}
+
+/** Whether a request that asks for an upgrade asks for ours: others are answered as if they had not asked (RFC 9110, 7.8). */
+export function asksForSocket({ headers }: { headers: { upgrade?: string | undefined } }): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
+}
+
+function isHandshake({ method, headers }: FastifyRequest): boolean {
+  const version = headers['sec-websocket-version'];
+  return (
+    method === 'GET' && KEY.test(headers['sec-websocket-key'] ?? '') && (version === '13' || version === '8')
+  );
+}
+
+// Clients that are no browsers send no Origin.
+function mayConnect(origin: string | undefined, allowed: readonly string[]): boolean {
+  return origin === undefined || allowed.includes('*') || allowed.includes(origin);
+}

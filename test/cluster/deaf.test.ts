@@ -1,0 +1,102 @@
+import t from 'tap';
+import { createRoom, metric, post, startNodes } from '../helpers/chat.js';
+import { Member } from '../helpers/member.js';
+import { isReady, type TestNode } from '../helpers/node.js';
+import { type Passage, type RedisProxy, startProxy } from '../helpers/proxy.js';
+import { startRedis } from '../helpers/redis.js';
+import { type Owner, until } from '../helpers/wait.js';
+
+/** Two nodes over one Redis, the first behind a proxy, with a reader on each. */
+async function scene(t: Owner) {
+  const redis = await startRedis(t);
+  const proxy = await startProxy(t, redis.port);
+  const [behind] = (await startNodes(t, 1, { REDIS_URL: proxy.url })) as [TestNode];
+  const [other] = (await startNodes(t, 1, { REDIS_URL: redis.url })) as [TestNode];
+  const room = await createRoom(other);
+  const reader = await Member.join(t, { nodes: [behind], room, user: 'reader', returns: false });
+  const writer = await Member.join(t, { nodes: [other], room, user: 'writer', returns: false });
+  return { proxy, behind, other, room, reader, writer };
+}
+
+/** Swallows all traffic of the connections of one role that are open now; new ones work. */
+function deafen(proxy: RedisProxy, role: string): { swallowed: () => number } {
+  const dead = new Set<Passage>([...proxy.open].filter((passage) => passage.role === role));
+  let swallowed = 0;
+  proxy.rule = (passage) => {
+    if (!dead.has(passage)) return 'pass';
+    swallowed += 1;
+    return 'swallow';
+  };
+  return { swallowed: () => swallowed };
+}
+
+t.test('a node whose subscriptions are silently dead', async (t) => {
+  const { proxy, behind, other, reader, writer } = await scene(t);
+  const connects = await metric(behind, 'parlance_redis_connects_total');
+  const { swallowed } = deafen(proxy, 'subscriptions');
+  const start = performance.now();
+  for (let i = 0; i < 5; i += 1) await writer.sendUntilAcknowledged(`unheard ${i}`);
+  await until('they arrive all the same', () => reader.seen.length === 5, 6_000);
+  t.ok(swallowed() > 0, 'the events were swallowed');
+  t.equal(
+    await metric(behind, 'parlance_redis_connects_total'),
+    connects,
+    'before the node knows that it is deaf',
+  );
+
+  await until('it says that it is not ready', async () => !(await isReady(behind.url)), 14_000, 20);
+  t.comment(`noticed after ${Math.round(performance.now() - start)} ms`);
+  t.ok(await isReady(other.url), 'the other one hears');
+  await until('it healed by itself', () => isReady(behind.url), 14_000);
+  t.ok((await metric(behind, 'parlance_redis_connects_total')) > connects, 'by a new connection');
+  t.equal(await metric(behind, 'parlance_deafness_total'), 1, 'found once');
+
+  const recovered = await metric(behind, 'parlance_feed_recovered_messages_total');
+  for (let i = 0; i < 5; i += 1) await writer.sendUntilAcknowledged(`heard ${i}`);
+  await until('they arrive', () => reader.seen.length === 10, 5_000);
+  t.equal(await metric(behind, 'parlance_feed_recovered_messages_total'), recovered, 'live again');
+  t.strictSame(reader.faults, []);
+  t.ok(reader.open && reader.resets === 0, 'the reader noticed nothing');
+  t.strictSame(reader.seen.map(({ content }) => content.replace(/\D/g, '')).join(''), '0123401234');
+});
+
+for (const role of ['appends', 'commands']) {
+  t.test(`a node whose ${role} are silently lost`, async (t) => {
+    const { proxy, behind, room, reader, writer } = await scene(t);
+    await reader.sendUntilAcknowledged('before');
+    deafen(proxy, role);
+    // Every send is answered in time, and once the node has a new connection it is stored.
+    await reader.sendUntilAcknowledged('by socket', 30_000);
+    await until(
+      'it goes by HTTP as well',
+      () => post(behind, room, 'reader', 'by HTTP').then(() => true),
+      40_000,
+    );
+    await until('rooms can be made', () => createRoom(behind).then(() => true), 40_000);
+    await until('the other node has all of it', () =>
+      writer.seen.some(({ content }) => content === 'by HTTP'),
+    );
+    t.strictSame(writer.seen.filter(({ content }) => content === 'by socket').length, 1, 'once');
+    await until('it is ready', () => isReady(behind.url), 20_000);
+    t.strictSame([...reader.faults, ...writer.faults], []);
+    t.ok(reader.open, 'nobody was cut off');
+  });
+}
+
+t.test('a node whose appends are lost while it clears up after a cut', async (t) => {
+  const { proxy, reader, writer } = await scene(t);
+  await reader.sendUntilAcknowledged('before');
+  // The next connection that appends dies silently at its first word; those after it work.
+  const before = new Set(proxy.open);
+  let dead: Passage | undefined;
+  proxy.rule = (passage, to) => {
+    if (passage.role !== 'appends' || before.has(passage)) return 'pass';
+    if (to === 'redis') dead ??= passage;
+    return passage === dead && to === 'client' ? 'swallow' : 'pass';
+  };
+  for (const passage of before) if (passage.role === 'appends') passage.cut();
+  await reader.sendUntilAcknowledged('after', 40_000);
+  await until('the other node has it', () => writer.seen.some(({ content }) => content === 'after'));
+  t.ok(dead, 'a connection died');
+  t.strictSame([...reader.faults, ...writer.faults], []);
+});

@@ -1,0 +1,116 @@
+import t from 'tap';
+import { createRoom, faultsIn, history, repeatsIn, startNodes } from '../helpers/chat.js';
+import { request } from '../helpers/http.js';
+import { keepTalking, Member } from '../helpers/member.js';
+import { isReady, type TestNode } from '../helpers/node.js';
+import { startRedis } from '../helpers/redis.js';
+import { sleep, until } from '../helpers/wait.js';
+
+t.test('a node told to stop under load', async (t) => {
+  const redis = await startRedis(t);
+  const nodes = await startNodes(t, 2, { REDIS_URL: redis.url, DRAIN_MS: '2000' });
+  const [a, b] = nodes as [TestNode, TestNode];
+  const rooms = [await createRoom(a), await createRoom(a), await createRoom(a)];
+  const members = await Promise.all(
+    rooms.flatMap((room) =>
+      [0, 1, 2, 3].map((i) =>
+        Member.join(t, { nodes: [nodes[i % 2] as TestNode, b], room, user: `user-${i}` }),
+      ),
+    ),
+  );
+  const moved = members.filter((_, i) => i % 2 === 0);
+  const stayed = members.filter((_, i) => i % 2 === 1);
+  const left = () => members.flatMap(({ announced }) => announced.filter((one) => one.includes('left')));
+  const talk = keepTalking(members, 10);
+  await until('it flows', () => members.every(({ acknowledged }) => acknowledged.size >= 20));
+  const joined = members.map(({ announced }) => announced.length);
+
+  // Requests that are under way when it is told to stop are finished.
+  const posts = Array.from({ length: 20 }, (_, i) =>
+    request<{ content: string }>('POST', `${a.url}/api/v1/rooms/${rooms[0]}/messages`, {
+      body: { content: `post ${i}`, user_id: 'user-0', type: 'text' },
+    }),
+  );
+  a.proc.kill('SIGTERM');
+  await until('it says that it is not ready', async () => !(await isReady(a.url)), 900, 5);
+  t.ok(
+    moved.some(({ closes }) => closes.length === 0),
+    'before it closes its sockets',
+  );
+  t.match((await request('GET', `${a.url}/readyz`)).body, { reasons: ['draining'] });
+  t.ok(await isReady(b.url), 'the other one is');
+  t.equal(await a.exited, 0, 'it ends with 0');
+
+  await until('everybody is at the other one', () => members.every(({ open }) => open));
+  t.ok(
+    moved.every(({ closes }) => closes.join() === '1012'),
+    'each socket was closed once, with 1012',
+  );
+  t.ok(
+    stayed.every(({ closes }) => closes.length === 0),
+    'and no other',
+  );
+  const before = members.map(({ acknowledged }) => acknowledged.size);
+  await until('it flows', () =>
+    members.every(({ acknowledged }, i) => acknowledged.size >= (before[i] as number) + 20),
+  );
+  const sent = await talk.stop();
+
+  t.strictSame(
+    [...new Set((await Promise.all(posts)).map(({ status }) => status))],
+    [200],
+    'requests under way were answered',
+  );
+  for (const room of rooms) {
+    const log = await history(b, room);
+    const stored = log.map(({ content }) => content);
+    t.strictSame(faultsIn(log, 1), []);
+    t.strictSame(repeatsIn(stored), [], 'nothing is stored twice');
+    const acknowledged = members
+      .filter((one) => one.room === room)
+      .flatMap((one) => [...one.acknowledged.keys()]);
+    t.strictSame(
+      acknowledged.filter((content) => !stored.includes(content)),
+      [],
+      'nothing echoed is missing',
+    );
+    await until('all have it', () => members.every((one) => one.room !== room || one.last >= log.length));
+  }
+  t.strictSame(
+    members.flatMap(({ faults }) => faults),
+    [],
+    'no hole, no repeat',
+  );
+  t.equal(
+    members.reduce((sum, { resets }) => sum + resets, 0),
+    0,
+    'nobody had to start over',
+  );
+  const lost = sent.filter((content) =>
+    members.every((one) => !one.acknowledged.has(content) && !one.refused.has(content)),
+  );
+  const unread = moved.length * 64; // what a client sent while its socket was being closed
+  t.ok(lost.length <= unread, `${lost.length} sends met a closing socket`);
+
+  // Past the lease of the node that is gone: somebody has cleaned up after it.
+  await until('its name is gone', async () => (await redis.ask('ZCARD nodes')) === ':1\r\n', 30_000, 100);
+  await sleep(500);
+  t.strictSame(left(), [], 'nobody left');
+  t.strictSame(
+    members.flatMap(({ announced }, i) => announced.slice(joined[i])),
+    [],
+    'and nobody joined',
+  );
+});
+
+t.test('a node without Redis', async (t) => {
+  const redis = await startRedis(t);
+  const [node] = (await startNodes(t, 1, { REDIS_URL: redis.url, DRAIN_MS: '300' })) as [TestNode];
+  const room = await createRoom(node);
+  const member = await Member.join(t, { nodes: [node], room, user: 'user', returns: false });
+  await redis.kill9();
+  member.send('into the void');
+  await sleep(200);
+  t.equal(await node.stop(), 0, 'drains all the same');
+  t.strictSame(member.closes, [1012]);
+});

@@ -1,0 +1,85 @@
+/** A TCP proxy in front of a Redis, with a say in what becomes of each piece of traffic. */
+
+import { connect, createServer, type Socket } from 'node:net';
+import type { Owner } from './wait.js';
+
+/**
+ * What becomes of a piece: it passes; it is lost while the connection stays up (`swallow`); the connection is cut in
+ * its place (`cut`); or, for what goes to Redis, the client is cut and Redis gets it some time later (`late`).
+ */
+export type Fate = 'pass' | 'swallow' | 'cut' | 'late';
+
+/** One connection through the proxy. */
+export interface Passage {
+  /** What the connection is for, by the name that a node gives it: `appends`, `commands`, `subscriptions`. */
+  role: string | undefined;
+  /** Cuts both sides. */
+  cut(): void;
+}
+
+export interface RedisProxy {
+  readonly port: number;
+  readonly url: string;
+  /** Decides over each piece; everything passes until it is set. */
+  rule: (passage: Passage, to: 'redis' | 'client', data: Buffer) => Fate;
+  readonly open: ReadonlySet<Passage>;
+}
+
+const LATE_MS = 100;
+const ROLE = /parlance-[\w.-]+-(appends|commands|subscriptions)/;
+
+/** Starts a proxy to a port of loopback. It ends with the test. */
+export async function startProxy(t: Owner, target: number): Promise<RedisProxy> {
+  const open = new Set<Passage>();
+  const proxy = { rule: () => 'pass', open, port: 0, url: '' } as RedisProxy & { port: number; url: string };
+  const server = createServer((client) => open.add(passageOf(client, target, proxy, open)));
+  await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', port: 0 }, resolve));
+  proxy.port = (server.address() as { port: number }).port;
+  proxy.url = `redis://127.0.0.1:${proxy.port}`;
+  t.teardown(() => {
+    server.close();
+    for (const passage of open) passage.cut();
+  });
+  return proxy;
+}
+
+function passageOf(client: Socket, target: number, proxy: RedisProxy, open: Set<Passage>): Passage {
+  const redis = connect({ host: '127.0.0.1', port: target });
+  const passage: Passage = {
+    role: undefined,
+    cut: () => {
+      client.destroy();
+      redis.destroy();
+      open.delete(passage);
+    },
+  };
+  for (const socket of [client, redis]) {
+    socket.setNoDelay(true);
+    socket.on('error', () => undefined);
+  }
+  let doomed = false; // the client is gone, and Redis is yet to get its last piece
+  client.on('data', (data) => {
+    passage.role ??= ROLE.exec(data.toString('latin1'))?.[1];
+    const fate = doomed ? 'swallow' : proxy.rule(passage, 'redis', data);
+    if (fate === 'pass') redis.write(data);
+    else if (fate === 'cut') passage.cut();
+    else if (fate === 'late') {
+      doomed = true;
+      client.destroy();
+      setTimeout(() => {
+        redis.write(data);
+        setTimeout(() => passage.cut(), LATE_MS);
+      }, LATE_MS);
+    }
+  });
+  redis.on('data', (data) => {
+    const fate = doomed ? 'swallow' : proxy.rule(passage, 'client', data);
+    if (fate === 'pass') client.write(data);
+    else if (fate !== 'swallow') passage.cut();
+  });
+  client.on('close', () => {
+    if (!doomed) passage.cut();
+  });
+  redis.on('close', () => passage.cut());
+  return passage;
+}

@@ -1,0 +1,282 @@
+import { Redis } from 'ioredis';
+import t from 'tap';
+import { ChatError } from '../../src/core/errors.js';
+import type { MessageEvent, Room } from '../../src/core/model.js';
+import { nonceSource } from '../../src/core/nonce.js';
+import type { Appended, Draft } from '../../src/core/ports.js';
+import { buildAppend, type PendingAppend } from '../../src/redis/batch.js';
+import { decodeEvents } from '../../src/redis/events.js';
+import { channels, encodeId, keys, roomPartition } from '../../src/redis/keys.js';
+import { runScript, scripts } from '../../src/redis/scripts.js';
+import { redisSide } from '../helpers/hub.js';
+import { startRedis } from '../helpers/redis.js';
+import { until } from '../helpers/wait.js';
+
+const nonce = nonceSource();
+const upTo = (n: number, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => from + i);
+
+function draft(room: Room, more: Partial<Draft> = {}): Draft {
+  const plain = { sender: 'ann', text: 'hello', attachments: [], via: 'rooms', key: undefined };
+  return { ...plain, room, nonce: nonce(), profile: undefined, ...more };
+}
+
+/** One call of the script, past all queues: its answer, three integers per draft, in the order of the drafts. */
+async function call(redis: Redis, drafts: Draft[], keep = 0): Promise<number[][]> {
+  const items = drafts.map((one) => ({ draft: one, join: false }) as PendingAppend);
+  const built = buildAppend(items, keep);
+  const flat = (await runScript(redis, scripts.append, built.keys, built.args)) as number[];
+  const answers = built.items.map((_, i) => flat.slice(i * 3, i * 3 + 3));
+  return items.map((item) => answers[built.items.indexOf(item)] as number[]);
+}
+
+t.test('appending', async (t) => {
+  const server = await startRedis(t);
+  const redis = new Redis(server.url);
+  t.teardown(() => redis.disconnect());
+  const side = redisSide(t, server.url);
+  const newRoom = () => side.rooms.createPublic('a room');
+  const nowhere: Room = { id: 9_999, kind: 'public', name: '', createdMs: 0, participants: [] };
+  const entriesOf = (room: Room) => side.log.readAfter(room.id, 0, 100_000);
+
+  /** The faults of a room's log: it must be dense from `first`, in time, and its newest entry be the tip. */
+  const faultsOf = async (room: Room, length: number, first = 1): Promise<string[]> => {
+    const entries = await entriesOf(room);
+    const faults: string[] = [];
+    if (entries.length !== length) faults.push(`${entries.length} entries, not ${length}`);
+    entries.forEach(({ offset, createdMs }, i) => {
+      if (offset !== first + i) faults.push(`offset ${offset} at ${first + i}`);
+      if (createdMs < (entries[i - 1]?.createdMs ?? 0)) faults.push(`time goes back at ${offset}`);
+    });
+    const last = entries.at(-1);
+    const tip = await redis.hget(keys.room(room.id), 'tip');
+    if (tip !== (last ? `${last.offset} ${last.createdMs} ${last.nonce}` : null))
+      faults.push(`the tip is ${tip}`);
+    return faults.slice(0, 10);
+  };
+
+  t.test('gives dense offsets, whoever appends at once', async (t) => {
+    const sides = [side, redisSide(t, server.url), redisSide(t, server.url)];
+    const rooms = await Promise.all(upTo(4).map(newRoom));
+    const answers = new Map<number, Appended[]>(rooms.map((room) => [room.id, []]));
+    await Promise.all(
+      sides.flatMap((one, s) =>
+        upTo(300).flatMap((i) =>
+          rooms.map(async (room) => {
+            const appended = await one.log.append(draft(room, { sender: `user-${s}`, text: `${i} of ${s}` }));
+            answers.get(room.id)?.push(appended);
+          }),
+        ),
+      ),
+    );
+    for (const room of rooms) {
+      const offsets = (answers.get(room.id) as Appended[]).map(({ offset }) => offset).sort((a, b) => a - b);
+      t.strictSame(offsets, upTo(900), 'every append was answered with an offset of its own');
+      t.strictSame(await faultsOf(room, 900), []);
+      const entries = await entriesOf(room);
+      for (const s of [0, 1, 2]) {
+        const own = entries.filter(({ sender }) => sender === `user-${s}`).map(({ text }) => text);
+        t.strictSame(
+          own,
+          upTo(300).map((i) => `${i} of ${s}`),
+          "one appender's messages stay in their order",
+        );
+      }
+    }
+  });
+
+  t.test('stores what it was given, and publishes the same', async (t) => {
+    const room = await newRoom();
+    const heard: string[] = [];
+    const listener = new Redis(server.url);
+    t.teardown(() => listener.disconnect());
+    listener.on('smessage', (_: string, payload: string) => heard.push(payload));
+    await listener.ssubscribe(channels.room(room.id));
+    const text = '"quoted" \\ \u0000 \u2028 ünï 💬 </script> \n\t';
+    const attachments = [{ file: 'f/1', name: 'a "b".png', size: 3, contentType: 'image/png' }];
+    const first = draft(room, { sender: 'x:y|"z', text, attachments });
+    const second = draft(room, { text: '2' });
+    await call(redis, [first, second]);
+    await until('it is heard', () => heard.length > 0);
+    t.equal(heard.length, 1, 'the messages of a call leave in one publication');
+    const events = decodeEvents(room.id, heard[0] as string) as MessageEvent[];
+    t.strictSame(
+      events.map(({ message }) => message),
+      await entriesOf(room),
+      'live and log are the same',
+    );
+    t.strictSame(
+      events.map(({ prev }) => prev),
+      ['', first.nonce],
+      'each knows the one before it',
+    );
+    t.match(events[0]?.message, { sender: 'x:y|"z', text, attachments, offset: 1, via: 'rooms' });
+  });
+
+  t.test('never lets a bad or repeated message fail its neighbours', async (t) => {
+    const [a, b] = [await newRoom(), await newRoom()];
+    const drafts = [
+      draft(a, { key: 'k1', text: 'first' }),
+      draft(nowhere),
+      draft(b),
+      draft(a, { key: 'k1', text: 'again' }),
+      draft(nowhere, { key: 'k1' }),
+      draft(a, { key: 'k2' }),
+      draft(b, { key: 'k1' }),
+      draft(a, { key: 'k1', sender: 'bob' }),
+      draft(a),
+    ];
+    const answers = await call(redis, drafts);
+    t.strictSame(
+      answers.map(([outcome, offset]) => [outcome, offset]),
+      [
+        [1, 1],
+        [0, 0],
+        [1, 1],
+        [2, 1],
+        [0, 0],
+        [1, 2],
+        [1, 2],
+        [1, 3],
+        [1, 4],
+      ],
+      "a key is its sender's, in its room",
+    );
+    t.strictSame(await faultsOf(a, 4), []);
+    t.strictSame(await faultsOf(b, 2), []);
+    t.equal((await entriesOf(a))[0]?.text, 'first');
+    t.equal(
+      await redis.exists(keys.log(nowhere.id), keys.room(nowhere.id), keys.sent(nowhere.id, 'ann', 'k1')),
+      0,
+      'nothing of an unknown room',
+    );
+  });
+
+  t.test('answers the same through the queue: neighbours of an unknown room are stored', async (t) => {
+    const room = await newRoom();
+    const outcomes = await Promise.allSettled(
+      [room, nowhere, room, nowhere, room].map((one) => side.log.append(draft(one))),
+    );
+    t.strictSame(
+      outcomes.map(({ status }) => status === 'fulfilled'),
+      [true, false, true, false, true],
+    );
+    const error = (outcomes[1] as PromiseRejectedResult).reason as ChatError;
+    t.ok(error instanceof ChatError && error.code === 'not_found', 'certain, and in words');
+    t.strictSame(await faultsOf(room, 3), []);
+  });
+
+  t.test('stores a key once, whoever repeats it, and however often', async (t) => {
+    const room = await newRoom();
+    const other = redisSide(t, server.url);
+    const answers = await Promise.all(
+      upTo(40).flatMap((i) =>
+        [side, other].map((one) => one.log.append(draft(room, { key: 'once', text: String(i) }))),
+      ),
+    );
+    t.strictSame(new Set(answers.map(({ offset }) => offset)), new Set([1]));
+    t.equal(answers.filter(({ repeated }) => !repeated).length, 1);
+    t.strictSame(await faultsOf(room, 1), []);
+    const ttl = await redis.ttl(keys.sent(room.id, 'ann', 'once'));
+    t.ok(ttl > 86_000 && ttl <= 86_400, `remembered for a day: ${ttl} s`);
+  });
+
+  t.test('keeps time from going back when the clock does', async (t) => {
+    const room = await newRoom();
+    await call(redis, [draft(room)]);
+    const [entry] = await entriesOf(room);
+    const future = Date.now() + 3_600_000;
+    await redis.hset(keys.room(room.id), 'tip', `1 ${future} ${entry?.nonce}`);
+    const answers = await call(redis, [draft(room), draft(room)]);
+    t.strictSame(
+      answers.map(([, , created]) => created),
+      [future, future],
+    );
+    t.equal(await redis.zscore(keys.recent(roomPartition(room.id)), String(room.id)), String(future));
+  });
+
+  t.test('writes nothing at all where log and tip disagree', async (t) => {
+    const [broken, sound] = [await newRoom(), await newRoom()];
+    await call(redis, [draft(broken), draft(broken), draft(broken)]);
+    const tip = (await redis.hget(keys.room(broken.id), 'tip')) as string;
+    await redis.hset(keys.room(broken.id), 'tip', tip.replace(/^3 /, '2 '));
+    const answers = await call(redis, [draft(broken, { key: 'k' }), draft(sound), draft(broken)]);
+    t.strictSame(
+      answers.map(([outcome]) => outcome),
+      [-1, 1, -1],
+    );
+    t.equal((await entriesOf(broken)).length, 3);
+    t.equal(await redis.exists(keys.sent(broken.id, 'ann', 'k')), 0, 'the key is free');
+    t.equal(await redis.hget(keys.room(broken.id), 'tip'), tip.replace(/^3 /, '2 '), 'the tip is as it was');
+    t.strictSame(await faultsOf(sound, 1), []);
+    await t.rejects(side.log.append(draft(broken)), { code: 'internal' });
+  });
+
+  t.test('trims a log to about the size wanted, and goes on counting', async (t) => {
+    const room = await newRoom();
+    for (let i = 0; i < 40; i += 1)
+      await call(
+        redis,
+        upTo(50).map(() => draft(room)),
+        300,
+      );
+    const entries = await entriesOf(room);
+    t.ok(entries.length >= 300 && entries.length <= 500, `${entries.length} entries are kept`);
+    t.strictSame(await faultsOf(room, entries.length, 2_001 - entries.length), []);
+    t.strictSame(await side.log.readOne(room.id, 1), undefined);
+    t.equal(
+      (await side.log.readAfter(room.id, 0, 1))[0]?.offset,
+      2_001 - entries.length,
+      'readers begin at what is there',
+    );
+    const small = redisSide(t, server.url, { keepMessages: 300 });
+    t.equal((await small.log.append(draft(room))).offset, 2_001);
+  });
+
+  t.test('moves the sender in a public room to its own message, and makes it a member', async (t) => {
+    const room = await newRoom();
+    for (const sender of ['ann', 'b:|b', 'ann', 'ann']) await side.log.append(draft(room, { sender }));
+    t.strictSame(await redis.hgetall(keys.read(room.id)), { ann: '4', [encodeId('b:|b')]: '2' });
+    t.strictSame(
+      Object.keys(await redis.hgetall(keys.members(room.id))).sort(),
+      ['ann', encodeId('b:|b')].sort(),
+    );
+  });
+
+  t.test('marks no more than its own message in a direct room', async (t) => {
+    const room: Room = { ...nowhere, id: 70_001, kind: 'direct', participants: ['ann', 'bob'] };
+    await runScript(
+      redis,
+      scripts.createRoom,
+      [keys.room(room.id)],
+      ['direct', '', JSON.stringify(room.participants)],
+    );
+    await call(
+      redis,
+      ['ann', 'bob', 'ann', 'ann', 'bob'].map((sender) => draft(room, { sender })),
+    );
+    t.match(await redis.hgetall(keys.read(room.id)), { ann: '1', 'ann|': '2', bob: '0', 'bob|': '2' });
+    t.strictSame(await redis.zrange(keys.readRanges(room.id, 'ann'), '0', '-1', 'WITHSCORES'), ['4', '3']);
+    t.strictSame(await redis.zrange(keys.readRanges(room.id, 'bob'), '0', '-1', 'WITHSCORES'), [
+      '2',
+      '2',
+      '5',
+      '5',
+    ]);
+    t.equal(await redis.exists(keys.members(room.id)), 0);
+  });
+
+  t.test('says at once when the queue is full, and stores the rest', async (t) => {
+    const room = await newRoom();
+    const big = 'x'.repeat(16_000);
+    const outcomes = await Promise.allSettled(
+      upTo(3_000).map(() => side.log.append(draft(room, { text: big }))),
+    );
+    const stored = outcomes.filter(({ status }) => status === 'fulfilled').length;
+    t.ok(stored > 1_500 && stored < 3_000, `${stored} of 3000: what fits into 32 MiB`);
+    const codes = new Set(
+      outcomes.flatMap((one) => (one.status === 'rejected' ? [(one.reason as ChatError).code] : [])),
+    );
+    t.strictSame(codes, new Set(['unavailable']));
+    t.equal((await side.log.tips([room.id]))[0]?.offset, stored, 'nothing refused was stored');
+  });
+});

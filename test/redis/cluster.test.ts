@@ -1,0 +1,155 @@
+import { Cluster } from 'ioredis';
+import t from 'tap';
+import type { Room } from '../../src/core/model.js';
+import { nonceSource } from '../../src/core/nonce.js';
+import { channels, keys, PARTITIONS, partitionSlot, roomPartition } from '../../src/redis/keys.js';
+import { runScript, scripts } from '../../src/redis/scripts.js';
+import { createRooms, faultsIn, history, metric, received, socketUrl, startNodes } from '../helpers/chat.js';
+import { redisSide } from '../helpers/hub.js';
+import { Member } from '../helpers/member.js';
+import { isReady, type TestNode } from '../helpers/node.js';
+import { startRedisCluster } from '../helpers/redis-cluster.js';
+import { open } from '../helpers/socket.js';
+import { until } from '../helpers/wait.js';
+
+const PRIMARIES = 3;
+const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
+
+t.test('on a cluster of three primaries', async (t) => {
+  const cluster = await startRedisCluster(t, { primaries: PRIMARIES, aof: 'always' });
+  const client = new Cluster(cluster.seeds);
+  t.teardown(() => client.disconnect());
+  const primaryOf = (room: number) => client.slots[partitionSlot(roomPartition(room))]?.[0];
+  await until('the slots are known', () => client.slots[0] !== undefined);
+
+  t.test('the scripts of a room run in every partition, with slots checked', async (t) => {
+    const rooms = upTo(PARTITIONS).map((n) => 1_000 + n);
+    t.equal(new Set(rooms.map(roomPartition)).size, PARTITIONS);
+    for (const room of rooms) {
+      await runScript(client, scripts.createRoom, [keys.room(room)], ['public', 'a room', '[]']);
+      const enter = [keys.here(room), keys.nodeEntries(roomPartition(room), 'node')];
+      await runScript(client, scripts.enter, enter, ['user', 'node', room, channels.room(room), 0]);
+      await runScript(client, scripts.leave, enter, ['node', room, channels.room(room), 0]);
+      await runScript(client, scripts.recent, [keys.recent(roomPartition(room))], [60_000]);
+    }
+    const foreign = keys.here((rooms[0] as number) + 1);
+    const own = rooms[0] as number;
+    await t.rejects(
+      runScript(
+        client,
+        scripts.enter,
+        [keys.here(own), keys.nodeEntries(roomPartition(own), 'n')],
+        ['u', 'n', own, channels.room(own + 1), 0],
+      ),
+      /slot/,
+      'a channel of another slot is refused',
+    );
+    await t.rejects(
+      runScript(client, scripts.enter, [keys.here(own), foreign], ['u', 'n', own, channels.room(own), 0]),
+      /slot|CROSSSLOT/,
+      'and a key of one',
+    );
+  });
+
+  t.test('appends reach the rooms of every primary, in order', async (t) => {
+    const side = redisSide(t, cluster.url, { cluster: true });
+    const rooms: Room[] = [];
+    // Neighbours in number are neighbours in slots: every eleventh room is on another part of the cluster.
+    for (let i = 0; i < 264; i += 1) {
+      const room = await side.rooms.createPublic(`room ${i}`);
+      if (i % 11 === 0) rooms.push(room);
+    }
+    t.equal(new Set(rooms.map(({ id }) => primaryOf(id))).size, PRIMARIES, 'the rooms lie on all of them');
+    const nonce = nonceSource();
+    const draft = (room: Room, text: string) => ({
+      room,
+      sender: 'ann',
+      text,
+      attachments: [],
+      via: 'rooms',
+      nonce: nonce(),
+      key: undefined,
+      profile: undefined,
+    });
+    const answers = await Promise.all(
+      upTo(50).flatMap((n) => rooms.map((room) => side.log.append(draft(room, String(n))))),
+    );
+    t.ok(answers.every(({ repeated }) => !repeated));
+    for (const room of rooms) {
+      const log = await side.log.readAfter(room.id, 0, 1_000);
+      if (log.map(({ offset }) => offset).join() !== upTo(50).join()) t.fail(`room ${room.id} is not dense`);
+      if (log.map(({ text }) => text).join() !== upTo(50).join()) t.fail(`room ${room.id} is out of order`);
+    }
+    const tips = await side.log.tips(rooms.map(({ id }) => id));
+    t.strictSame(new Set(tips.map(({ offset }) => offset)), new Set([50]));
+    const recent = await side.log.recentlyAppended(rooms.map(({ id }) => id));
+    t.equal(recent.size, rooms.length, 'the index of recent appends has them all');
+  });
+
+  t.test('two nodes serve rooms of every primary', async (t) => {
+    const nodes = await startNodes(t, 2, { REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' });
+    const [a, b] = nodes as [TestNode, TestNode];
+    const rooms = (await createRooms(a, 256)).filter((_, i) => i % 22 === 0);
+    t.equal(new Set(rooms.map((room) => primaryOf(Number(room)))).size, PRIMARIES);
+    const members = await Promise.all(
+      rooms.flatMap((room) =>
+        [0, 1].map((i) => Member.join(t, { nodes: [nodes[i] as TestNode], room, user: `user-${i}` })),
+      ),
+    );
+    for (let i = 0; i < 20; i += 1)
+      for (const member of members) member.send(`${i} of ${member.user} in ${member.room}`);
+    await until('all have all', () => members.every(({ seen }) => seen.length === 40), 20_000);
+    t.strictSame(
+      members.flatMap(({ faults, errors }) => [...faults, ...errors]),
+      [],
+    );
+    for (const room of rooms) {
+      const stored = await history(b, room);
+      if (stored.length !== 40 || faultsIn(stored, 1).length > 0) t.fail(`room ${room} is not whole`);
+    }
+    for (const node of nodes)
+      t.equal(await metric(node, 'parlance_feed_recovered_messages_total'), 0, 'everything came live');
+
+    const [room] = rooms as [string];
+    const witness = members.find((one) => one.room === room && one.user === 'user-0') as Member;
+    const guest = await open(socketUrl(b, room, 'guest'), { t });
+    await until('joined', () => witness.announced.includes('User guest joined the chat'));
+    t.equal(received(guest).length, 40);
+    await guest.close();
+    await until('left', () => witness.announced.includes('User guest left the chat'));
+  });
+
+  t.test('a primary that is killed and comes back', async (t) => {
+    const nodes = await startNodes(t, 2, { REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' });
+    const rooms = (await createRooms(nodes[0] as TestNode, 256)).filter((_, i) => i % 32 === 0);
+    const members = await Promise.all(
+      rooms.flatMap((room) =>
+        [0, 1].map((i) =>
+          Member.join(t, { nodes: [nodes[i] as TestNode], room, user: `user-${i}`, returns: false }),
+        ),
+      ),
+    );
+    await Promise.all(members.map((member) => member.sendUntilAcknowledged(`${member.user} before`)));
+    const victim = await cluster.primaryOf(partitionSlot(roomPartition(Number(rooms[0]))));
+    await victim.kill9();
+    await victim.restart(); // on its append-only file
+    await Promise.all(members.map((member) => member.sendUntilAcknowledged(`${member.user} after`, 60_000)));
+    await until('all have all', () => members.every(({ seen }) => seen.length === 4), 30_000);
+    t.strictSame(
+      members.flatMap(({ faults }) => faults),
+      [],
+    );
+    t.ok(
+      members.every(({ open, resets }) => open && resets === 0),
+      'nobody had to reconnect',
+    );
+    for (const node of nodes) await until('it is ready', () => isReady(node.url), 30_000, 100);
+    for (let i = 0; i < 5; i += 1)
+      await Promise.all(members.map((member) => member.sendUntilAcknowledged(`${member.user} later ${i}`)));
+    await until('all have all', () => members.every(({ seen }) => seen.length === 14), 30_000);
+    t.strictSame(
+      members.flatMap(({ faults }) => faults),
+      [],
+    );
+  });
+});
