@@ -78,16 +78,23 @@ export class Files {
     return files.map(attachmentOf);
   }
 
-  /** Removes files that nothing holds. Never throws: what cannot be removed now is swept later. */
+  /**
+   * Removes files that were received for nothing: the message for which they were attached, if any, is certainly not
+   * stored. Never throws: what cannot be removed now is swept later.
+   */
   async discard(files: readonly ReceivedFile[]): Promise<void> {
-    for (const { id } of files) await this.remove(id);
+    for (const { id } of files) await this.#remove(id, true);
   }
 
-  /** The same for one file by its id. A file that a message holds stays. */
-  async remove(id: FileId): Promise<void> {
+  /** Removes a file unless a message holds it. Never throws. */
+  remove(id: FileId): Promise<void> {
+    return this.#remove(id, false);
+  }
+
+  async #remove(id: FileId, held: boolean): Promise<void> {
     const { store, objects } = this.#options;
     try {
-      const key = await store.condemn(id);
+      const key = await store.condemn(id, held);
       if (key === undefined) return;
       await objects.remove(key);
       await store.forget(id);

@@ -273,10 +273,11 @@ export interface FileStore {
    */
   attach(id: FileId): Promise<boolean>;
   /**
-   * Claims a file that no message holds for removal; none can hold it from now on.
+   * Claims a file that no message holds for removal; none can hold it from now on. `held`: also one that was attached
+   * for a message which is certainly not stored. It is listed until it is forgotten.
    * @returns its key; undefined when a message holds it, or it is not there: it is not listed any more then
    */
-  condemn(id: FileId): Promise<string | undefined>;
+  condemn(id: FileId, held: boolean): Promise<string | undefined>;
   /** A claimed file's bytes are gone: nothing is known of it any more. */
   forget(id: FileId): Promise<void>;
   /** At most `limit` files that no message holds, begun or kept more than `ageMs` ago, oldest first. */

@@ -44,8 +44,11 @@ export class RedisFiles implements FileStore {
     return Boolean(attached);
   }
 
-  async condemn(id: FileId): Promise<string | undefined> {
-    const key = await this.#move(id, ['new', 'kept', 'condemned'], 'condemned');
+  async condemn(id: FileId, held: boolean): Promise<string | undefined> {
+    // Listed first: whatever becomes of this node, it is condemned again.
+    if (held) await this.#list(id);
+    const from: State[] = ['new', 'kept', 'condemned', ...(held ? (['attached'] as const) : [])];
+    const key = await this.#move(id, from, 'condemned');
     if (key) return key;
     await this.#unlist(id);
     return undefined;

@@ -1,6 +1,6 @@
 #!lua
 -- Moves a file from one state to another: new (bytes under way), kept (in a room), attached (a message
--- holds it), condemned (being removed). What is attached never becomes anything else.
+-- holds it), condemned (being removed).
 --
 -- KEYS   file
 -- ARGV   1 the states that it may be in (separated by blanks), 2 the state that it is to have; then
