@@ -59,6 +59,8 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
       MAX_REQUEST_TIMEOUT_MS,
     ),
     forceCloseConnections: 'idle',
+    // A request that comes during a drain is served, as the last of its connection: Fastify's own refusal is in no document's shape.
+    return503OnClosing: false,
     // From Node 24.9 on; before that a request with `Upgrade: h2c` is refused.
     http: { shouldUpgradeCallback: asksForSocket } as object,
     clientErrorHandler: refuseClient,
@@ -73,6 +75,8 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
   await app.register(cors, {
     // Whoever asks for OPTIONS otherwise is told the same; the plugin's refusal is in no document's shape.
     strictPreflight: false,
+    // The plugin's own choice lacks PATCH.
+    methods: ['GET', 'HEAD', 'POST', 'PATCH'],
     origin: options.allowedOrigins.includes('*') ? '*' : [...options.allowedOrigins],
   });
   // Whoever reads an upload looks at the sizes.

@@ -32,12 +32,16 @@ declare module 'fastify' {
   }
 }
 
+/** Takes what concerns the user, once there is a socket for it. */
+interface Listener {
+  notify: (event: UserEvent) => void;
+}
+
 interface Admitted {
   readonly admission: Admission;
   readonly profile: Profile;
   readonly reading: Reading;
-  /** Takes what concerns the user, once there is a socket for it. */
-  notify: (event: UserEvent) => void;
+  readonly listener: Listener;
   /** Lets go of the reading when the upgrade comes to nothing. */
   readonly abandoned: NodeJS.Timeout;
 }
@@ -129,12 +133,12 @@ export class SocketHost {
   async #admit(route: SocketRoute, request: FastifyRequest): Promise<Admitted> {
     const admission = await route.admit(request);
     const profile = await this.#options.profileOf(admission.user);
-    const events: { notify: (event: UserEvent) => void } = { notify: () => undefined };
-    const reading = this.#reading(admission, (event) => admitted.notify(event));
+    // Before the reading is prepared: from its subscription on, events may come.
+    const listener: Listener = { notify: () => undefined };
+    const reading = this.#reading(admission, (event) => listener.notify(event));
     await reading.prepare();
     const abandoned = setTimeout(() => reading.close(), UPGRADE_DEADLINE_MS);
-    const admitted: Admitted = { admission, profile, reading, abandoned, ...events };
-    return admitted;
+    return { admission, profile, reading, listener, abandoned };
   }
 
   #reading({ user, reads }: Admission, notify: (event: UserEvent) => void): Reading {
@@ -151,7 +155,7 @@ export class SocketHost {
 
   #open(ws: WebSocket, request: FastifyRequest, route: SocketRoute): void {
     const admitted = request.admitted as Admitted;
-    const { admission, profile, reading } = admitted;
+    const { admission, profile, reading, listener } = admitted;
     clearTimeout(admitted.abandoned);
     const { hub, messages, marks, presence, rate, holdOwn, log } = this.#options;
     const { dialect } = route.encoder;
@@ -181,7 +185,7 @@ export class SocketHost {
       transport: connection,
       onEvent: onEvent && ((event, where) => onEvent(event, where, connection)),
     });
-    admitted.notify = (event) => route.onUserEvent?.(event, connection);
+    listener.notify = (event) => route.onUserEvent?.(event, connection);
     connection.attach(session, reading);
     void this.#run(connection, session, reading, route, admission);
   }

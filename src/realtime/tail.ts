@@ -42,7 +42,8 @@ export class Tail {
   readAfter(after: number, count: number): Message[] | undefined {
     if (this.#after === undefined || after < this.#after) return undefined;
     // Offsets are nearly always dense: start where a dense log would have it.
-    let start = Math.max(0, this.#messages.length - ((this.#messages.at(-1)?.offset ?? after) - after));
+    const ahead = Math.max(0, (this.#messages.at(-1)?.offset ?? after) - after);
+    let start = Math.max(0, this.#messages.length - ahead);
     while (start > 0 && (this.#messages[start - 1] as Message).offset > after) start -= 1;
     while (start < this.#messages.length && (this.#messages[start] as Message).offset <= after) start += 1;
     return this.#messages.slice(start, start + count);

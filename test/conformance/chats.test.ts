@@ -98,6 +98,25 @@ t.test('every path works without the slash at its end', async (t) => {
   t.equal((await pair.messages(chat, ann, '?limit=1')).length, 1);
 });
 
+t.test('a browser may send every request of the document', async (t) => {
+  for (const [method, path] of [
+    ['GET', '/chats/'],
+    ['POST', '/chats/start/'],
+    ['PATCH', '/messages/1/read/'],
+  ] as const) {
+    const headers = {
+      origin: 'https://app.example',
+      'access-control-request-method': method,
+      'access-control-request-headers': 'authorization,content-type,idempotency-key',
+    };
+    const answer = await pair.api('OPTIONS', path, { headers });
+    t.equal(answer.status, 204);
+    const allowed = (name: string) => answer.headers.get(`access-control-allow-${name}`)?.split(/, ?/);
+    t.ok(allowed('methods')?.includes(method), `${method}: ${allowed('methods')}`);
+    t.same(allowed('headers')?.sort(), ['authorization', 'content-type', 'idempotency-key']);
+  }
+});
+
 t.test('the list holds all chats of a user, newest first, and nobody else’s', async (t) => {
   const ann = await pair.person();
   const chats = [];

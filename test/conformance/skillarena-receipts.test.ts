@@ -108,6 +108,9 @@ t.test('five repeats in a connection, and a new connection begins anew', async (
   const too = await pair.join('l-ann', { t });
   receiver.send(receipt(message, 'delivered'));
   await told(sender, message, 'delivered');
+  for (const socket of [sender, too]) {
+    await until('five repeats', () => tellings(socket, message, 'delivered') >= TIMES);
+  }
   await loopsEnded([sender, too], receiver, clock);
   for (const socket of [sender, too]) t.equal(tellings(socket, message, 'delivered'), TIMES);
   const [first] = framesOf(sender, 'receipt_update');

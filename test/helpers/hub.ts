@@ -1,6 +1,7 @@
 /** A hub over a real Redis inside the test's own process, with sockets that are buffers, and a hand on what pub/sub brings. */
 
 import { Redis } from 'ioredis';
+import { RoomMarks } from '../../src/core/marks.js';
 import type { Room, RoomEvent } from '../../src/core/model.js';
 import { nonceSource } from '../../src/core/nonce.js';
 import type { Appended } from '../../src/core/ports.js';
@@ -125,6 +126,7 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
     fanOut: side.fanOut,
     stats,
     profiles: async () => new Map(),
+    marks: async () => new RoomMarks(new Map()),
     newest,
     onRollback: (_, from, to) => rollbacks.push({ from: from.offset, to: to?.offset }),
   });
@@ -155,7 +157,7 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
     },
     read: async (room, start = { from: 'newest' }) => {
       const sink = new Sink();
-      const session = hub.session({ user: 'reader', encoder, transport: sink });
+      const session = hub.session({ user: 'reader', encoder, transport: sink, onEvent: undefined });
       sink.session = session;
       const [feed] = await hub.open([room]);
       await session.read(feed as RoomFeed, start);
@@ -176,6 +178,7 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
       const kept = world.tamper(events, room);
       if (kept.length > 0) hub.onEvents(room, kept);
     },
+    onUserEvent: () => undefined,
     onSubscribed: (rooms) => hub.onSubscribed(rooms),
   });
   if (checks) hub.start();

@@ -1,0 +1,142 @@
+/** Compares what was acknowledged, and what every reader has, with the log. */
+
+import { addressOf } from './ids.mjs';
+
+/**
+ * @typedef {object} Findings
+ * @property {number} lostFromLog acknowledged, but not in the history
+ * @property {number} lostAtReaders in the log, but a reader that must have it has not
+ * @property {number} duplicatedInLog
+ * @property {number} duplicatedAtReaders
+ * @property {number} reordered out of order at a reader, or at another place than in the log
+ * @property {number} rolledBack shown to a reader or acknowledged, then lost with Redis; only where that is allowed
+ * @property {number} resets
+ * @property {string[]} examples
+ */
+
+const EXAMPLES = 12;
+
+/** @returns {Findings} */
+export function noFindings() {
+  return {
+    lostFromLog: 0,
+    lostAtReaders: 0,
+    duplicatedInLog: 0,
+    duplicatedAtReaders: 0,
+    reordered: 0,
+    rolledBack: 0,
+    resets: 0,
+    examples: [],
+  };
+}
+
+/** A room's log: the number of the message at each offset, from 1. */
+export class RoomLog {
+  /** @type {(number | undefined)[]} */
+  at = [];
+
+  /**
+   * @param {readonly { id: unknown, text: string }[]} messages oldest first
+   * @param {import('./ledger.mjs').Ledger} ledger
+   */
+  constructor(messages, ledger) {
+    for (const { id, text } of messages) this.at[addressOf(id).offset] = ledger.find(text)?.n ?? -1;
+  }
+
+  get head() {
+    return Math.max(0, this.at.length - 1);
+  }
+}
+
+export class Checker {
+  findings = noFindings();
+  #ledger;
+  #mayLose;
+
+  /**
+   * @param {import('./ledger.mjs').Ledger} ledger
+   * @param {boolean} mayLose whether Redis may have lost what it acknowledged: counted, but allowed
+   */
+  constructor(ledger, mayLose) {
+    this.#ledger = ledger;
+    this.#mayLose = mayLose;
+  }
+
+  /**
+   * The logs against what was acknowledged.
+   * @param {ReadonlyMap<number, RoomLog>} logs by room
+   */
+  checkLogs(logs) {
+    /** @type {Map<number, string>} where each message is */
+    const places = new Map();
+    for (const [room, log] of logs) {
+      for (let offset = 1; offset <= log.head; offset += 1) {
+        const n = log.at[offset];
+        if (n === undefined) this.#found('reordered', `room ${room} has no message at offset ${offset}`);
+        else if (n >= 0 && places.has(n))
+          this.#found('duplicatedInLog', `m${n} is at ${places.get(n)} and ${room}/${offset}`);
+        else if (n >= 0) places.set(n, `${room}/${offset}`);
+      }
+    }
+    for (const { n, ackedAt, ackId } of this.#ledger.entries) {
+      if (!ackedAt) continue;
+      const { room, offset } = addressOf(ackId);
+      const place = places.get(n);
+      if (place === undefined)
+        this.#lost(`m${n} was acknowledged as ${room}/${offset}, and is in no history`);
+      else if (place !== `${room}/${offset}` && !this.#mayLose)
+        this.#found('reordered', `m${n} was acknowledged as ${room}/${offset}, and is at ${place}`);
+    }
+  }
+
+  /**
+   * A reader's record of a room against the room's log.
+   * @param {string} who
+   * @param {import('./client.mjs').Track} track
+   * @param {RoomLog} log
+   * @param {(n: number) => boolean} [optional] whether this reader need not have a message
+   */
+  checkTrack(who, track, log, optional = () => false) {
+    const has = new Set();
+    let last = track.base;
+    for (const [i, offset] of track.offsets.entries()) {
+      const n = track.numbers[i];
+      if (log.at[offset] !== n) {
+        this.#found(
+          this.#mayLose ? 'rolledBack' : 'reordered',
+          `${who} has m${n} at ${offset}, the log has m${log.at[offset]}`,
+        );
+        continue;
+      }
+      if (has.has(offset))
+        this.#found(
+          this.#mayLose ? 'rolledBack' : 'duplicatedAtReaders',
+          `${who} has m${n} (${offset}) twice`,
+        );
+      else if (offset < last) this.#found('reordered', `${who} got ${offset} after ${last}`);
+      has.add(offset);
+      last = Math.max(last, offset);
+    }
+    for (let offset = Math.max(0, track.base) + 1; offset <= log.head; offset += 1) {
+      const n = log.at[offset];
+      if (n === undefined || has.has(offset) || optional(n)) continue;
+      this.#found('lostAtReaders', `${who} has no m${n} (${offset} of ${log.head})`);
+    }
+  }
+
+  /** @param {number} resets */
+  addResets(resets) {
+    this.findings.resets += resets;
+  }
+
+  /** @param {string} example */
+  #lost(example) {
+    this.#found(this.#mayLose ? 'rolledBack' : 'lostFromLog', example);
+  }
+
+  /** @param {Exclude<keyof Findings, 'examples'>} kind @param {string} example */
+  #found(kind, example) {
+    this.findings[kind] += 1;
+    if (this.findings.examples.length < EXAMPLES) this.findings.examples.push(`${kind}: ${example}`);
+  }
+}

@@ -1,0 +1,196 @@
+import { Redis } from 'ioredis';
+import t from 'tap';
+import type { PresenceEvent } from '../../src/core/model.js';
+import { decodeEvents } from '../../src/redis/events.js';
+import { channels, encodeId, keys, roomPartition, userPartition } from '../../src/redis/keys.js';
+import { runScript, scripts } from '../../src/redis/scripts.js';
+import { startRedis } from '../helpers/redis.js';
+import { rng } from '../helpers/rng.js';
+import { until } from '../helpers/wait.js';
+
+t.test('counting who is where', async (t) => {
+  const server = await startRedis(t);
+  const redis = new Redis(server.url);
+  const listener = new Redis(server.url);
+  t.teardown(() => [redis, listener].forEach((one) => void one.disconnect()));
+  listener.setMaxListeners(100); // one for each room
+  let rooms = 0;
+
+  /** A room, what happens in it, and what was published there. */
+  const newRoom = async (limit = 0) => {
+    rooms += 1;
+    const room = rooms;
+    const heard: string[] = [];
+    let marks = 0;
+    listener.on('smessage', (channel: string, payload: string) => {
+      if (channel !== channels.room(room)) return;
+      if (payload === 'mark') marks += 1;
+      else
+        for (const event of decodeEvents(room, payload) as PresenceEvent[])
+          heard.push(`${event.user} ${event.change}`);
+    });
+    await listener.ssubscribe(channels.room(room));
+    const touched = (node: string) => [keys.here(room), keys.nodeEntries(roomPartition(room), node)];
+    const enter = (node: string, user: string) =>
+      runScript(redis, scripts.enter, touched(node), [
+        encodeId(user),
+        node,
+        room,
+        channels.room(room),
+        limit,
+      ]) as Promise<number>;
+    const leave = (node: string, ...users: string[]) =>
+      runScript(redis, scripts.leave, touched(node), [
+        node,
+        room,
+        channels.room(room),
+        limit,
+        ...users.map(encodeId),
+      ]) as Promise<number>;
+    const said = async () => {
+      const due = marks + 1;
+      await redis.spublish(channels.room(room), 'mark');
+      await until('the mark', () => marks >= due);
+      return heard.splice(0);
+    };
+    return {
+      room,
+      enter,
+      leave,
+      said,
+      here: () => redis.hgetall(keys.here(room)),
+      entries: (node: string) => redis.smembers(keys.nodeEntries(roomPartition(room), node)),
+    };
+  };
+
+  t.test('entering twice is entering once, and so is leaving', async (t) => {
+    const { room, enter, leave, said, here, entries } = await newRoom();
+    t.equal(await enter('a', 'ann'), 1);
+    t.equal(await enter('a', 'ann'), 1);
+    t.strictSame(await said(), ['ann joined']);
+    t.strictSame(await here(), { 'ann|a': '1', '|a': '1', ann: '1', '#': '1' });
+    t.strictSame(await entries('a'), [`r${room}`], 'the node says where it counts');
+    t.equal(await leave('a', 'ann'), 0);
+    t.equal(await leave('a', 'ann'), 0);
+    t.strictSame(await said(), ['ann left']);
+    t.strictSame(await here(), {}, 'nothing is left behind');
+    t.strictSame(await entries('a'), []);
+  });
+
+  t.test('somebody on two nodes joins with the first and leaves with the last', async (t) => {
+    const { enter, leave, said } = await newRoom();
+    await enter('a', 'ann');
+    await enter('b', 'ann');
+    t.strictSame(await said(), ['ann joined']);
+    t.equal(await leave('a', 'ann'), 1);
+    t.strictSame(await said(), []);
+    await leave('b', 'ann');
+    t.strictSame(await said(), ['ann left']);
+  });
+
+  t.test('a node that is gone is cleared of everybody, once', async (t) => {
+    const { enter, leave, said, here, entries } = await newRoom();
+    for (const user of ['ann', 'x|a', 'é:{b}']) await enter('a', user);
+    await enter('b', 'ann');
+    await enter('aa', 'eve');
+    await said();
+    t.equal(await leave('a'), 2);
+    t.strictSame(
+      (await said()).sort(),
+      ['x|a left', 'é:{b} left'],
+      'who is elsewhere too stays, and nobody of a node of a similar name goes',
+    );
+    t.strictSame(await here(), {
+      'ann|b': '1',
+      '|b': '1',
+      ann: '1',
+      'eve|aa': '1',
+      '|aa': '1',
+      eve: '1',
+      '#': '2',
+    });
+    t.strictSame(await entries('a'), []);
+    t.equal(await leave('a'), 2, 'a second time changes nothing');
+    t.strictSame(await said(), []);
+  });
+
+  t.test('in a crowd nobody is announced', async (t) => {
+    const { enter, leave, said } = await newRoom(3);
+    for (const user of ['1', '2', '3', '4', '5']) await enter('a', user);
+    t.strictSame(await said(), ['1 joined', '2 joined', '3 joined']);
+    for (const user of ['5', '4', '3', '2', '1']) await leave('a', user);
+    t.strictSame(await said(), ['3 left', '2 left', '1 left']);
+  });
+
+  t.test('any order of comings and goings counts as sets would', async (t) => {
+    const random = rng(7);
+    const nodes = ['a', 'b', 'c'];
+    const users = ['1', '2', '3', '4'];
+    for (let round = 0; round < 20; round += 1) {
+      const { enter, leave, said, here } = await newRoom();
+      const present = new Set<string>();
+      const people = () => new Set([...present].map((pair) => pair.split('|')[0]));
+      const expected: string[] = [];
+      for (let step = 0; step < 60; step += 1) {
+        const [node, user] = [random.pick(nodes), random.pick(users)];
+        const before = people();
+        const way = random.int(10);
+        if (way < 5) {
+          present.add(`${user}|${node}`);
+          await enter(node, user);
+        } else if (way < 9) {
+          present.delete(`${user}|${node}`);
+          await leave(node, user);
+        } else {
+          for (const one of users) present.delete(`${one}|${node}`);
+          await leave(node);
+        }
+        const after = people();
+        for (const one of users) {
+          if (after.has(one) && !before.has(one)) expected.push(`${one} joined`);
+          if (!after.has(one) && before.has(one)) expected.push(`${one} left`);
+        }
+      }
+      const heard = await said();
+      // Who leaves together with a node does so in no order.
+      t.strictSame([...heard].sort(), expected.sort(), `round ${round}`);
+      const state = await here();
+      t.strictSame(new Set(Object.keys(state).filter((name) => /^\d\|/.test(name))), present);
+      t.equal(Number(state['#'] ?? 0), people().size);
+    }
+  });
+
+  t.test('online: by node, idempotent, and the last sign of life never goes back', async (t) => {
+    const set = (node: string, on: boolean, at: number | '' = '') =>
+      runScript(
+        redis,
+        scripts.online,
+        [keys.userOnline('u'), keys.user('u'), keys.nodeEntries(userPartition('u'), node)],
+        [node, 'u', on ? '1' : '0', at],
+      );
+    const entries = (node: string) => redis.smembers(keys.nodeEntries(userPartition('u'), node));
+    t.equal(await set('a', true), 1);
+    t.equal(await set('a', true), 1);
+    t.equal(await set('b', true), 2);
+    t.strictSame(await entries('a'), ['uu']);
+    const seen = Number(await redis.hget(keys.user('u'), 'seen'));
+    t.equal(await set('a', false, seen - 60_000), 1);
+    t.equal(Number(await redis.hget(keys.user('u'), 'seen')), seen);
+    t.equal(await set('b', false, seen + 5), 0);
+    t.equal(await set('b', false, seen), 0);
+    t.equal(Number(await redis.hget(keys.user('u'), 'seen')), seen + 5);
+    t.strictSame(await entries('a'), []);
+  });
+
+  t.test('a lease that ran out is not renewed, but a new one is given', async (t) => {
+    const renew = (node: string, ms: number, first = false) =>
+      runScript(redis, scripts.renewLease, [keys.nodes], [node, ms, first ? '1' : '0']);
+    t.equal(await renew('a', 60_000), 0, 'never had one');
+    t.equal(await renew('a', 60_000, true), 1);
+    t.equal(await renew('a', 60_000), 1);
+    await redis.zadd(keys.nodes, '1', 'a');
+    t.equal(await renew('a', 60_000), 0);
+    t.equal(await redis.zscore(keys.nodes, 'a'), '1', 'and nothing was written');
+    t.equal(await renew('a.2', 60_000, true), 1);
+  });
+});
