@@ -13,6 +13,12 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 const load = createRequire(import.meta.url);
+// s3rver encodes queries with this when it checks a signature. S3 escapes more than JavaScript does: apostrophes, say,
+// of which the name of every file that is served has two.
+const encode = globalThis.encodeURIComponent;
+globalThis.encodeURIComponent = (/** @type {string | number | boolean} */ text) =>
+  encode(text).replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
+
 const S3rver = load('@20minutes/s3rver');
 const Account = load('@20minutes/s3rver/lib/models/account');
 
@@ -22,7 +28,7 @@ if (!S3_STORE_DIR || !S3_STORE_PORT || !S3_ACCESS_KEY || !S3_SECRET_KEY) {
 }
 
 /** Where s3rver keeps the parts of unfinished uploads of a bucket. */
-const UPLOADS = '_S3rver_uploads';
+const UPLOADS = '._S3rver_uploads';
 
 mkdirSync(S3_STORE_DIR, { recursive: true, mode: 0o700 });
 const store = new S3rver({ silent: true, directory: S3_STORE_DIR, vhostBuckets: false });

@@ -21,7 +21,7 @@ const FRESH_MS = 5_000;
 const PROBE_MS = 3_000;
 const RETRY_S = 5;
 /** What an object is in the store, whatever it holds: an address without our signature shows nothing. */
-const STORED_TYPE = { 'content-type': 'application/octet-stream' };
+const STORED_TYPE = 'application/octet-stream';
 const PREFIX = 'attachments/';
 const HAVE_BUCKET: ReadonlySet<string | undefined> = new Set([
   'BucketAlreadyOwnedByYou',
@@ -94,7 +94,7 @@ export class S3Store implements ObjectStore {
           return size;
         }
         upload ??= await this.#call(() =>
-          this.#client.initiateNewMultipartUpload(this.#bucket, key, STORED_TYPE),
+          this.#client.initiateNewMultipartUpload(this.#bucket, key, { 'content-type': STORED_TYPE }),
         );
         const number = etags.length + 1;
         if (number > MAX_PARTS) throw new ChatError('too_large', 'the file is too large');
@@ -148,7 +148,7 @@ export class S3Store implements ObjectStore {
 
   // The hash was made while the bytes came in: hashing a whole part at once would hold up everybody's messages.
   async #send(key: string, query: string, { bytes, sha256 }: Part): Promise<string> {
-    const headers = { 'content-length': String(bytes.length), ...(query === '' ? STORED_TYPE : {}) };
+    const headers = { 'content-type': STORED_TYPE, 'content-length': String(bytes.length) };
     const request = { method: 'PUT', bucketName: this.#bucket, objectName: key, query, headers };
     const hash = this.#client.enableSHA256 ? sha256 : '';
     return this.#call(async () => {
