@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** A buffer starts this small: most files are. */
+/** What the first buffer holds: most files are no larger. The next one holds a whole part. */
 const FIRST_BYTES = 256 * 1024;
 
 /** A piece of an upload, and its SHA-256 in hex. */
@@ -30,7 +30,7 @@ export async function* partsOf(
         filled = 0;
         hash = createHash('sha256');
       }
-      if (filled === buffer.length) buffer = grown(buffer, partBytes);
+      if (filled === buffer.length) buffer = whole(buffer, partBytes);
       const piece = chunk.subarray(at, at + buffer.length - filled);
       buffer.set(piece, filled);
       hash.update(piece);
@@ -41,8 +41,9 @@ export async function* partsOf(
   yield { bytes: buffer.subarray(0, filled), sha256: hash.digest('hex'), last: true };
 }
 
-function grown(buffer: Buffer, most: number): Buffer {
-  const larger = Buffer.allocUnsafeSlow(Math.min(buffer.length * 2, most));
-  buffer.copy(larger);
-  return larger;
+// Pages that are never written to cost nothing: growing step by step would only leave more behind.
+function whole(start: Buffer, partBytes: number): Buffer {
+  const buffer = Buffer.allocUnsafeSlow(partBytes);
+  start.copy(buffer);
+  return buffer;
 }

@@ -14,8 +14,8 @@ const LARGE_PART_BYTES = 8 * 1024 * 1024;
 /** Parts that S3 takes for one object. */
 const MAX_PARTS = 10_000;
 const MAX_SOCKETS = 64;
-/** A connection on which nothing moves for this long is given up, in ms. */
-const IDLE_MS = 30_000;
+/** A connection on which nothing moves for this long is given up, in ms: putting a large object together takes its time. */
+const IDLE_MS = 60_000;
 /** For how long an answer proves that the store is there, and how long it may take to prove it, in ms. */
 const FRESH_MS = 5_000;
 const PROBE_MS = 3_000;
@@ -23,6 +23,8 @@ const RETRY_S = 5;
 /** What an object is in the store, whatever it holds: an address without our signature shows nothing. */
 const STORED_TYPE = 'application/octet-stream';
 const PREFIX = 'attachments/';
+/** What a connection says that the other end has closed. */
+const BROKEN: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE']);
 const HAVE_BUCKET: ReadonlySet<string | undefined> = new Set([
   'BucketAlreadyOwnedByYou',
   'BucketAlreadyExists',
@@ -162,11 +164,12 @@ export class S3Store implements ObjectStore {
     await this.#call(() => this.#client.abortMultipartUpload(this.#bucket, key, upload));
   }
 
-  /** Runs a request, twice when it got no answer; every request here may be repeated. */
+  /** Runs a request, twice when its connection broke: one that was kept open may be long gone. Each of them may be repeated. */
   async #call<T>(run: () => Promise<T>): Promise<T> {
     try {
       const answer = await run().catch((error: unknown) => {
-        if (error instanceof S3Error || this.#closed.signal.aborted) throw error;
+        const { code } = error as { code?: unknown };
+        if (!BROKEN.has(code) || this.#closed.signal.aborted) throw error;
         return run();
       });
       this.#provenAt = performance.now();
