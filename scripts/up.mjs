@@ -15,7 +15,8 @@ import { welcome } from './lib/welcome.mjs';
 
 const USAGE = `Usage: scripts/up [--port N] [--replicas N]
 
-Starts Parlance on this machine, with a private Redis under .data/ unless REDIS_URL is set.
+Starts Parlance on this machine, with a private Redis and a private S3 store under .data/ unless REDIS_URL
+and S3_ENDPOINT are set.
   --port N      port of the service (PORT, else 8000)
   --replicas N  N nodes behind a load balancer
 Settings are environment variables, or lines of .env.`;
@@ -72,10 +73,21 @@ async function start(stack, user, { host, port, replicas }) {
   const redis = own
     ? await stack.startRedis(ensureRedis('or set REDIS_URL to one that runs elsewhere'))
     : 'yours (REDIS_URL or REDIS_SENTINELS)';
-  const env = localEnvironment(own ? { ...user, REDIS_URL: redis } : user, { host, port });
+  const s3 = user.S3_ENDPOINT ? undefined : await stack.startS3();
+  const env = localEnvironment({ ...user, ...(own ? { REDIS_URL: redis } : {}), ...s3 }, { host, port });
   const nodes = await stack.startNodes(env, { host, port, replicas, balancer });
   const token = env.JWT_SECRET ? await mintToken(env, 'ada', { name: 'Ada' }) : undefined;
-  if (!stack.stopping) console.log(welcome({ url: urlOf(host, port), nodes, redis, token, env }));
+  if (!stack.stopping)
+    console.log(
+      welcome({
+        url: urlOf(host, port),
+        nodes,
+        redis,
+        files: s3?.S3_ENDPOINT ?? 'yours (S3_ENDPOINT)',
+        token,
+        env,
+      }),
+    );
 }
 
 /**

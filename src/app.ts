@@ -16,16 +16,19 @@ import { roomsDialect } from './dialects/rooms/index.js';
 import { skillarenaDialect } from './dialects/skillarena/index.js';
 import { Authenticator } from './http/auth.js';
 import { Health, registerHealth } from './http/health.js';
+import { registerMedia } from './http/media.js';
 import { createMetrics, type Metrics } from './http/metrics.js';
 import { createPasswordHasher } from './http/passwords.js';
 import { LOG_REDACTION } from './http/redact.js';
 import { createServer, mountDialect } from './http/server.js';
 import { RETURN_GRACE_MS, SocketHost } from './http/sockets.js';
 import { createTokenVerifier, signToken } from './http/tokens.js';
+import { maxUploadRequest, UploadReader } from './http/uploads.js';
 import { Hub } from './realtime/hub.js';
 import { type RealtimeStats, realtimeStats } from './realtime/stats.js';
 import { UserFeeds } from './realtime/user-feeds.js';
 import { RedisSide } from './redis/side.js';
+import { StorageSide } from './storage/side.js';
 
 /** Dialects whose clients confirm receipts, which are repeated until they do. */
 const CONFIRMED_DIALECTS = ['skillarena'];
@@ -69,11 +72,20 @@ export async function createApp(
     else metrics.appendSeconds.observe(seconds);
   };
 
+  const storage = createStorage(config, log, redis);
+  const uploadLimits = {
+    maxBytes: config.maxUploadBytes,
+    maxFiles: config.maxUploadFiles,
+    maxMessageBytes: config.maxMessageBytes,
+  };
+  const uploads = new UploadReader(storage.files, uploadLimits);
+
   const auth = new Authenticator(createTokenVerifier(config), people, redis.presence);
   const server = await createServer(
     {
       log,
       maxMessageBytes: config.maxMessageBytes,
+      maxUploadRequest: maxUploadRequest(uploadLimits),
       trustProxy: config.trustProxy,
       allowedOrigins: config.allowedOrigins,
       limits: { max: config.rateLimitMax, windowMs: config.rateLimitWindow, redis: redis.commands },
@@ -82,12 +94,15 @@ export async function createApp(
   );
   const health = new Health(redis.fanOut);
   registerHealth(server, health, metrics.registry);
+  registerMedia(server, storage.files, auth);
   const context: DialectContext = {
     people,
     rooms: new Rooms(redis.rooms),
     messages,
     receipts,
     presence: redis.presence,
+    files: storage.files,
+    upload: (request, rules, use) => uploads.receive(request, rules, use),
     authenticate: (request) => auth.authenticate(request),
     identify: (request) => auth.identify(request),
     mintToken: (user, claims) => signToken(config, { user, claims }),
@@ -119,7 +134,8 @@ export async function createApp(
   hub.start();
   userFeeds.start();
   sockets.start();
-  const parts = { health, sockets, server, hub, userFeeds, redis, log };
+  storage.start();
+  const parts = { health, sockets, server, storage, hub, userFeeds, redis, log };
   return { server, drain: (noticeMs, drainMs) => drain(parts, noticeMs, drainMs) };
 }
 
@@ -141,6 +157,24 @@ function connectRedis(config: Config, log: Logger, onUnfit: (faults: readonly st
     roomPresenceLimit: config.roomPresenceLimit,
     log,
     onUnfit,
+  });
+}
+
+function createStorage(config: Config, log: Logger, redis: RedisSide): StorageSide {
+  return new StorageSide({
+    endpoint: config.s3Endpoint,
+    publicEndpoint: config.s3PublicEndpoint,
+    region: config.s3Region,
+    bucket: config.s3Bucket,
+    accessKey: config.s3AccessKey,
+    secretKey: config.s3SecretKey,
+    linkSecrets: config.jwtSecrets,
+    maxBytes: config.maxUploadBytes,
+    maxFiles: config.maxUploadFiles,
+    sweepAgeMs: config.uploadSweepAge,
+    store: redis.files,
+    rooms: redis.rooms,
+    log,
   });
 }
 
@@ -229,6 +263,7 @@ interface Parts {
   readonly health: Health;
   readonly sockets: SocketHost;
   readonly server: FastifyInstance;
+  readonly storage: StorageSide;
   readonly hub: Hub;
   readonly userFeeds: UserFeeds;
   readonly redis: RedisSide;
@@ -236,13 +271,14 @@ interface Parts {
 }
 
 async function drain(parts: Parts, noticeMs: number, drainMs: number): Promise<void> {
-  const { health, sockets, server, hub, userFeeds, redis, log } = parts;
+  const { health, sockets, server, storage, hub, userFeeds, redis, log } = parts;
   health.draining = true;
   const steps: [string, () => unknown][] = [
     // Load balancers notice first: until then this node still serves what they send.
     ['notice', () => new Promise((resolve) => setTimeout(resolve, noticeMs))],
     ['sockets', () => sockets.drain(drainMs)],
     ['server', () => server.close()],
+    ['files', () => storage.close()],
     ['user feeds', () => userFeeds.close()],
     ['hub', () => hub.close()],
     // Who only moved to another node within this time never left.

@@ -7,14 +7,15 @@ import { freePortFrom, isPortFree } from './net.mjs';
 import { startNode } from './nodes.mjs';
 import { tailOf } from './process.mjs';
 import { startRedis } from './redis.mjs';
+import { startS3 } from './s3.mjs';
 
 /** @typedef {import('./process.mjs').Child} Child */
 
 const STOP_DEADLINE_MS = 10_000;
 
 export class Stack {
-  /** @type {{ redis: Child[], balancer: Child[], nodes: Child[] }} */
-  #children = { redis: [], balancer: [], nodes: [] };
+  /** @type {{ redis: Child[], s3: Child[], balancer: Child[], nodes: Child[] }} */
+  #children = { redis: [], s3: [], balancer: [], nodes: [] };
   #stopping = false;
   #drainMs = 0;
 
@@ -29,6 +30,11 @@ export class Stack {
    */
   startRedis(binary) {
     return startRedis(binary, (child) => this.#add('redis', child));
+  }
+
+  /** @returns the settings by which nodes find the embedded S3 store */
+  startS3() {
+    return startS3((child) => this.#add('s3', child));
   }
 
   /**
@@ -60,7 +66,7 @@ export class Stack {
     return startNode(name, env, url, (child) => this.#add('nodes', child));
   }
 
-  /** @param {'redis' | 'balancer' | 'nodes'} kind @param {Child} child */
+  /** @param {'redis' | 's3' | 'balancer' | 'nodes'} kind @param {Child} child */
   #add(kind, child) {
     this.#children[kind].push(child);
     // A start that Ctrl-C has overtaken must not leave a process behind.
@@ -68,11 +74,11 @@ export class Stack {
   }
 
   /**
-   * Settles when the stack cannot go on: Redis, the balancer or the last node ended by itself.
+   * Settles when the stack cannot go on: Redis, the store, the balancer or the last node ended by itself.
    * @returns {Promise<string>} what happened
    */
   broken() {
-    const { redis, balancer, nodes } = this.#children;
+    const { redis, s3, balancer, nodes } = this.#children;
     return new Promise((resolve) => {
       /** @param {Child} child @param {string} how */
       const report = (child, how) => {
@@ -82,7 +88,7 @@ export class Stack {
         if (goesOn) console.error(`${what}\nThe other nodes go on.`);
         else resolve(what);
       };
-      for (const child of [...redis, ...balancer, ...nodes])
+      for (const child of [...redis, ...s3, ...balancer, ...nodes])
         void child.exited.then((how) => report(child, how));
     });
   }
@@ -90,10 +96,11 @@ export class Stack {
   /** Ends everything: nodes drain first, while the balancer still moves their clients on; Redis is last. */
   async stop() {
     this.#stopping = true;
-    const { redis, balancer, nodes } = this.#children;
+    const { redis, s3, balancer, nodes } = this.#children;
     const drainDeadline = this.#drainMs + STOP_DEADLINE_MS;
     await Promise.all(nodes.map((child) => child.stop('SIGTERM', drainDeadline)));
     await Promise.all(balancer.map((child) => child.stop('SIGTERM', STOP_DEADLINE_MS)));
+    await Promise.all(s3.map((child) => child.stop('SIGTERM', STOP_DEADLINE_MS)));
     // For Redis, SIGTERM is SHUTDOWN: it writes its file to the end first.
     await Promise.all(redis.map((child) => child.stop('SIGTERM', STOP_DEADLINE_MS)));
   }

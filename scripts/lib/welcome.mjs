@@ -4,16 +4,17 @@ import { relative } from 'node:path';
 import { LOGS } from './paths.mjs';
 
 /**
- * @param {{ url: string, nodes: string[], redis: string, token: string | undefined, env: NodeJS.ProcessEnv }} stack
+ * @param {{ url: string, nodes: string[], redis: string, files: string, token: string | undefined, env: NodeJS.ProcessEnv }} stack
  * @returns {string}
  */
-export function welcome({ url, nodes, redis, token, env }) {
+export function welcome({ url, nodes, redis, files, token, env }) {
   const trusted = env.ROOMS_AUTH === 'trusted';
   const lines = [
     '',
     `Parlance runs at ${url}`,
     ...(nodes.length > 1 ? nodes.map((node, i) => `  node ${i + 1}   ${node}`) : []),
     `  Redis    ${redis}`,
+    `  files    ${files}`,
     `  logs     ${relative(process.cwd(), LOGS) || '.'}/*.log`,
   ];
   if (!token)

@@ -15,6 +15,8 @@ export type RoomId = number;
 export type Offset = number;
 /** (room, offset) folded into one integer below 2^53. */
 export type MessageId = number;
+/** A file's UUID (version 4): it tells nothing and cannot be guessed. */
+export type FileId = string;
 
 /** What a UUID of ours names. */
 export type IdKind = 'user' | 'room' | 'message';

@@ -79,7 +79,7 @@ export class Messages {
    * Checks a text as {@link send} does: for callers that would make a room for it first.
    * @throws ChatError bad_request, naming `field`
    */
-  checkText(text: unknown, field: string, attachments: readonly Attachment[] = []): string {
+  checkText(text: unknown, field: string, attachments: readonly unknown[] = []): string {
     return checkText(text, this.#maxBytes, field, attachments.length > 0);
   }
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ChatError } from '../core/errors.js';
+import type { Files, ReceivedFile } from '../core/files.js';
 import type { Identity, ProfileClaims } from '../core/identity.js';
 import type { UserId } from '../core/ids.js';
 import type { Messages } from '../core/messages.js';
@@ -31,6 +32,7 @@ export interface DialectContext {
   readonly messages: Messages;
   readonly receipts: Receipts;
   readonly presence: Presence;
+  readonly files: Files;
   /**
    * The bearer of the request's token, known to the core from now on.
    * @throws ChatError unauthorized without a valid token
@@ -38,10 +40,33 @@ export interface DialectContext {
   authenticate(request: FastifyRequest): Promise<Identity>;
   /** The same, undefined when the request has no valid token. */
   identify(request: FastifyRequest): Promise<Identity | undefined>;
+  /**
+   * Reads a form with files and hands it to `use`. Its files are stored by then and belong to nothing: `use` keeps them in
+   * a room. When anything fails, `use` too, none of them is kept.
+   * @throws ChatError bad_request, too_large, unavailable; whatever `use` throws
+   */
+  upload<T>(request: FastifyRequest, rules: UploadRules, use: (form: UploadForm) => Promise<T>): Promise<T>;
   /** A token for a user made here. */
   mintToken(user: UserId, claims: ProfileClaims): Promise<string>;
   /** Opens a WebSocket path on the dialect's scope. */
   socket(scope: FastifyInstance, route: SocketRoute): void;
+}
+
+/** What a form with files may hold. */
+export interface UploadRules {
+  /** Whose files they become. */
+  readonly owner: UserId;
+  /** The only field that may hold a file. */
+  readonly field: string;
+  /** Whether it may hold more than one. */
+  readonly several: boolean;
+}
+
+/** A form that was read to its end. */
+export interface UploadForm {
+  /** A field that is no file, as it came. */
+  field(name: string): string | undefined;
+  readonly files: readonly ReceivedFile[];
 }
 
 /** A WebSocket path. */

@@ -1,4 +1,5 @@
 import cors from '@fastify/cors';
+import multipart from '@fastify/multipart';
 import websocket from '@fastify/websocket';
 import Fastify, {
   type FastifyInstance,
@@ -15,6 +16,7 @@ import { STATUS, toChatError } from './errors.js';
 import { type LimitOptions, registerLimits } from './limits.js';
 import { redactUrl } from './redact.js';
 import { refuseClient } from './refusals.js';
+import { dropRest } from './request-watch.js';
 import { asksForSocket, registerUpgradeChecks } from './upgrade.js';
 
 /** Long enough for a token in a path. */
@@ -24,12 +26,16 @@ const MAX_FRAGMENTS = 64;
 /** What JSON escapes can make of a text, and the rest of a frame. */
 const ESCAPE_FACTOR = 6;
 const ENVELOPE_BYTES = 4_096;
-/** How long a request may take to arrive whole. */
+/** How long a request may take to arrive whole: so much, and what its upload takes on a slow line; in ms. */
 const REQUEST_TIMEOUT_MS = 60_000;
+const SLOW_LINE_BYTES_PER_MS = 64;
+const MAX_REQUEST_TIMEOUT_MS = 3_600_000;
 
 export interface ServerOptions {
   readonly log: Logger;
   readonly maxMessageBytes: number;
+  /** Most bytes that an upload may be; Infinity: no limit. */
+  readonly maxUploadRequest: number;
   readonly trustProxy: boolean | number | readonly string[];
   /** `*` or origins. */
   readonly allowedOrigins: readonly string[];
@@ -48,7 +54,10 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
     bodyLimit: maxPayload,
     // What a client sent is judged as it came: nothing is converted, nothing taken away.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: Math.min(
+      REQUEST_TIMEOUT_MS + Math.ceil(options.maxUploadRequest / SLOW_LINE_BYTES_PER_MS),
+      MAX_REQUEST_TIMEOUT_MS,
+    ),
     forceCloseConnections: 'idle',
     // A request that comes during a drain is served, as the last of its connection: Fastify's own refusal is in no document's shape.
     return503OnClosing: false,
@@ -70,6 +79,8 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
     methods: ['GET', 'HEAD', 'POST', 'PATCH'],
     origin: options.allowedOrigins.includes('*') ? '*' : [...options.allowedOrigins],
   });
+  // Whoever reads an upload looks at the sizes.
+  await app.register(multipart, { throwFileSizeLimit: false });
   await app.register(websocket, {
     // The socket closes itself with the right code; there is nothing to add but noise.
     errorHandler: (error, _socket, request) => request.log.debug({ err: error }, 'socket error'),
@@ -139,6 +150,7 @@ function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply, r
   if (error.code === 'internal') request.log.error({ err: thrown }, 'a request could not be handled');
   const { status, body } = render(error);
   if (error.retryAfterS !== undefined) reply.header('retry-after', error.retryAfterS);
+  if (!request.ws) dropRest(request.raw);
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   return reply.code(status).send(body);
 }

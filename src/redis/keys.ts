@@ -1,5 +1,5 @@
 import calculateSlot from 'cluster-key-slot';
-import type { RoomId, UserId } from '../core/ids.js';
+import type { FileId, RoomId, UserId } from '../core/ids.js';
 
 /**
  * Every key and channel name, in one place. Ids inside a name are percent-encoded, so that `x:y` and
@@ -85,6 +85,9 @@ export const keys = {
   nodes: 'nodes',
   eviction: (node: string) => `nodes:evict:${encodeId(node)}`,
   cursorBase: (handle: string) => `cursor:${handle}`,
+  file: (file: FileId) => `file:${encodeId(file)}`,
+  unattachedFiles: 'files:unattached',
+  fileSweep: 'files:sweep',
   ticket: (ticket: string) => `ticket:${ticket}`,
 } as const;
 

@@ -26,6 +26,7 @@ export const scripts = {
   createRoom: load('create_room'),
   ensureUser: load('ensure_user'),
   enter: load('enter'),
+  fileState: load('file_state'),
   linkUser: load('link_user'),
   owe: load('owe'),
   receipt: load('receipt'),

@@ -6,6 +6,7 @@ import { type Client, connect, disconnect, type Log, type RedisTarget } from './
 import { RedisContacts } from './contacts.js';
 import { RedisCursors } from './cursors.js';
 import { RedisFanOut } from './fanout.js';
+import { RedisFiles } from './files.js';
 import { RedisLog } from './log.js';
 import { RedisPresence } from './presence.js';
 import { RedisReceipts } from './receipts.js';
@@ -42,6 +43,7 @@ export class RedisSide {
   readonly tickets: RedisTickets;
   readonly receipts: RedisReceipts;
   readonly cursors: RedisCursors;
+  readonly files: RedisFiles;
   readonly #options: RedisSideOptions;
   readonly #appender: Appender;
   readonly #subscriber: Client;
@@ -72,6 +74,7 @@ export class RedisSide {
     this.tickets = new RedisTickets(this.commands);
     this.receipts = new RedisReceipts(this.commands);
     this.cursors = new RedisCursors(this.commands);
+    this.files = new RedisFiles(this.commands);
   }
 
   /** Starts what runs by itself. Looks at Redis as soon as it answers, and says so when it is not fit. */

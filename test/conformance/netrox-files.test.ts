@@ -6,6 +6,7 @@ import type { Attachment, Message } from '../../src/core/model.js';
 import {
   HTTP_TIME,
   heard,
+  linkTo,
   MESSAGE_KEYS,
   type Person,
   SOCKET_TIME,
@@ -91,7 +92,7 @@ t.test("the document's example: in the history at once, on the sockets when it i
     message: 'Hello, this is my message',
     updated: HTTP_TIME,
     created: HTTP_TIME,
-    attached_file: JPG,
+    attached_file: linkTo(JPG),
     attached_file_name: 'pexels-nappy-936119.jpg',
   });
   t.same(await upToNow(ann, bob, sockets), [[], [], [], []], 'it waits');
@@ -106,11 +107,12 @@ t.test("the document's example: in the history at once, on the sockets when it i
     const frame = await heard(socket, 'Hello, this is my message');
     t.same(Object.keys(frame), FILE_KEYS);
     t.match(frame.timestamp, SOCKET_TIME);
+    t.match(frame.attached_file_url, linkTo(JPG));
     t.same(frame, {
       message_body: 'Hello, this is my message',
       attached_file_name: 'pexels-nappy-936119.jpg',
       attached_file_size: '86.73KB',
-      attached_file_url: JPG,
+      attached_file_url: frame.attached_file_url,
       sender_id: ann.id,
       receiver_id: bob.id,
       timestamp: frame.timestamp,
@@ -158,15 +160,19 @@ t.test('several files: the first in the documented fields, all in attachments', 
   const socket = await pair.socket(t, bob);
   await upload(ann, bob, 'two files', [photo, note], 'skillarena');
   const attachments = [
-    { attached_file: JPG, attached_file_name: 'pexels-nappy-936119.jpg', attached_file_size: '86.73KB' },
-    { attached_file: note.file, attached_file_name: 'n.txt', attached_file_size: '0.00KB' },
+    {
+      attached_file: linkTo(JPG),
+      attached_file_name: 'pexels-nappy-936119.jpg',
+      attached_file_size: '86.73KB',
+    },
+    { attached_file: linkTo(note.file), attached_file_name: 'n.txt', attached_file_size: '0.00KB' },
   ];
   const frame = await heard(socket, 'two files');
   t.same(Object.keys(frame), [...FILE_KEYS, 'attachments']);
-  t.match(frame, { action: 're_message_file', attached_file_url: JPG, attachments });
+  t.match(frame, { action: 're_message_file', attached_file_url: linkTo(JPG), attachments });
   const [shown] = await pair.messages(ann, bob.id);
   t.same(Object.keys(shown ?? {}), [...MESSAGE_KEYS, 'attachments']);
-  t.match(shown, { attached_file: JPG, attached_file_size: '86.73KB', attachments });
+  t.match(shown, { attached_file: linkTo(JPG), attached_file_size: '86.73KB', attachments });
 });
 
 t.test('files of other documents are shown at once; announcing them shows nothing more', async (t) => {
@@ -218,7 +224,7 @@ t.test(
     const sending = await pair.socket(t, ann);
     const message = await upload(ann, bob, 'while away');
     const second = await pair.socket(t, bob, `&since=${cursor}`);
-    t.match(await heard(second, 'while away'), { action: 're_message_file', attached_file_url: JPG });
+    t.match(await heard(second, 'while away'), { action: 're_message_file', attached_file_url: linkTo(JPG) });
     sending.send(announce(idOf(message), { ref: 1 }));
     await sending.next((frame) => frame.action === 'ack');
     t.same(

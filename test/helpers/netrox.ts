@@ -51,6 +51,12 @@ export const MESSAGE_KEYS = [
 export const HTTP_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 export const SOCKET_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00$/;
 
+/** The address of a file, good for a short time: the path, and what lets anybody in. */
+export function linkTo(path: string): RegExp {
+  const literal = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`^${literal}\\?expires=\\d{10}&signature=[\\w-]{43}$`);
+}
+
 /** A person with a token. */
 export interface Person {
   id: string;

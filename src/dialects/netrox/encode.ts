@@ -5,6 +5,12 @@ import { givenAndFamily } from '../../core/people.js';
 import { otherParticipant } from '../../core/rooms.js';
 import { toMicroseconds } from '../../core/time.js';
 
+/** The name that messages sent through this document carry. */
+export const DIALECT = 'netrox';
+
+/** Makes the address of a file, good for a short time and without a token: a picture in a page sends no headers. */
+export type Link = (file: Attachment) => string;
+
 /** Bytes of the units that sizes are written in. */
 const KB = 1_024;
 const MB = 1_024 * KB;
@@ -36,6 +42,7 @@ export function messageBody(
   room: Room,
   profiles: ReadonlyMap<UserId, Profile>,
   seen: boolean,
+  link: Link,
 ) {
   const { attachments, sender } = message;
   const created = httpTime(message.createdMs);
@@ -50,10 +57,10 @@ export function messageBody(
     created,
     seen,
     deleted: false as const,
-    attached_file: attachments[0]?.file ?? null,
+    attached_file: attachments[0] ? link(attachments[0]) : null,
     attached_file_name: attachments[0]?.name ?? null,
     thread: room.id,
-    ...severalFiles(attachments),
+    ...severalFiles(attachments, link),
   };
 }
 
@@ -72,7 +79,7 @@ export function threadBody(room: Room, profiles: ReadonlyMap<UserId, Profile>) {
 }
 
 /** `re_message`, or `re_message_file` for a message with a file. */
-export function messageFrame(message: Message, room: Room): string {
+export function messageFrame(message: Message, room: Room, link: Link): string {
   const { sender, text, attachments } = message;
   const [file] = attachments;
   const ends = {
@@ -86,10 +93,10 @@ export function messageFrame(message: Message, room: Room): string {
     message_body: text,
     attached_file_name: file.name,
     attached_file_size: sizeOf(file),
-    attached_file_url: file.file,
+    attached_file_url: link(file),
     ...ends,
     action: 're_message_file',
-    ...severalFiles(attachments),
+    ...severalFiles(attachments, link),
   });
 }
 
@@ -100,12 +107,12 @@ export function ackFrame(message: Message, ref: string | number): string {
 }
 
 // The documented fields have room for one file.
-function severalFiles(attachments: readonly Attachment[]) {
-  return attachments.length > 1 ? { attachments: attachments.map(fileBody) } : {};
+function severalFiles(attachments: readonly Attachment[], link: Link) {
+  return attachments.length > 1 ? { attachments: attachments.map((file) => fileBody(file, link)) } : {};
 }
 
-function fileBody(file: Attachment) {
-  return { attached_file: file.file, attached_file_name: file.name, attached_file_size: sizeOf(file) };
+function fileBody(file: Attachment, link: Link) {
+  return { attached_file: link(file), attached_file_name: file.name, attached_file_size: sizeOf(file) };
 }
 
 /** `86.73KB`, from 1 MiB up `1.20MB`, without a file `0kb`. */

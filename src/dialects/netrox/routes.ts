@@ -3,7 +3,8 @@ import { parseRange } from '../../core/cursor.js';
 import type { Message, Room } from '../../core/model.js';
 import { jsonArray } from '../../core/streaming.js';
 import type { DialectContext } from '../dialect.js';
-import { messageBody, success, threadBody } from './encode.js';
+import { type Link, messageBody, success, threadBody } from './encode.js';
+import { fileRoute } from './files.js';
 import { receiver } from './receiver.js';
 
 /** The document's words, as it spells them. */
@@ -20,6 +21,7 @@ export function registerRoutes(scope: FastifyInstance, context: DialectContext):
     });
     historyRoute(guarded, context);
     threadsRoute(guarded, context);
+    fileRoute(guarded, context);
   });
 }
 
@@ -43,8 +45,9 @@ async function renderer(room: Room, context: DialectContext): Promise<(message: 
     context.people.profiles(room.participants),
     context.receipts.marksOf(room),
   ]);
+  const link: Link = (file) => context.files.link(file);
   return (message) =>
-    JSON.stringify(messageBody(message, room, profiles, marks.statusOf(message) === 'read'));
+    JSON.stringify(messageBody(message, room, profiles, marks.statusOf(message) === 'read', link));
 }
 
 function threadsRoute(scope: FastifyInstance, context: DialectContext): void {

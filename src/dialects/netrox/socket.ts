@@ -4,31 +4,33 @@ import { asObject, objectOf } from '../../core/input.js';
 import type { Message, Room } from '../../core/model.js';
 import type { Encoder, Ref } from '../../core/rendering.js';
 import type { ChatSocket, DialectContext } from '../dialect.js';
-import { ackFrame, messageFrame } from './encode.js';
+import { ackFrame, DIALECT, type Link, messageFrame } from './encode.js';
 import { receiver } from './receiver.js';
-
-const DIALECT = 'netrox';
 
 type Frame = Record<string, unknown>;
 type Action = (frame: Frame, socket: ChatSocket, ref: Ref | undefined) => Promise<void>;
 
 /** Frames of the document. */
-const encoder: Encoder = {
-  dialect: DIALECT,
-  needsProfiles: false,
-  message: (message, { room, live }) => (live && isAnnounced(message) ? null : messageFrame(message, room)),
-  // A client draws what it sent by itself: it hears of it only when it asked to.
-  own: (message, _, ref) => (ref === undefined ? null : ackFrame(message, ref)),
-  event: (event, room) => (event.kind === 'announce' ? messageFrame(event.message, room) : null),
-  wants: (event) => event.kind === 'announce',
-  error: (error, ref) =>
-    JSON.stringify({ action: 'error', message: error.message, ...(ref === undefined ? {} : { ref }) }),
-  cursor: (cursor) => JSON.stringify({ action: 'cursor', cursor }),
-  reset: () => '{"action":"reset"}',
-};
+function frames(link: Link): Encoder {
+  return {
+    dialect: DIALECT,
+    needsProfiles: false,
+    message: (message, { room, live }) =>
+      live && isAnnounced(message) ? null : messageFrame(message, room, link),
+    // A client draws what it sent by itself: it hears of it only when it asked to.
+    own: (message, _, ref) => (ref === undefined ? null : ackFrame(message, ref)),
+    event: (event, room) => (event.kind === 'announce' ? messageFrame(event.message, room, link) : null),
+    wants: (event) => event.kind === 'announce',
+    error: (error, ref) =>
+      JSON.stringify({ action: 'error', message: error.message, ...(ref === undefined ? {} : { ref }) }),
+    cursor: (cursor) => JSON.stringify({ action: 'cursor', cursor }),
+    reset: () => '{"action":"reset"}',
+  };
+}
 
 /** One socket for all threads of a user. */
 export function registerSocket(scope: FastifyInstance, context: DialectContext): void {
+  const encoder = frames((file) => context.files.link(file));
   const actions: ReadonlyMap<unknown, Action> = new Map<unknown, Action>([
     ['chat_message', (frame, socket, ref) => send(frame, socket, ref, context)],
     ['chat_message_file', (frame, socket, ref) => announce(frame, socket, ref, context)],

@@ -1,5 +1,5 @@
 import { ChatError } from '../../core/errors.js';
-import type { Attachment, ReceiptStatus } from '../../core/model.js';
+import type { ReceiptStatus } from '../../core/model.js';
 
 /**
  * An id in a frame: text, or a whole number as other documents write it.
@@ -28,17 +28,14 @@ export function stopOf(value: unknown): boolean {
 }
 
 /**
- * `attachments` of a message: files that its sender uploaded to the same chat. Nothing takes uploads yet, so that none can be.
+ * `attachments` of a message: references to files. What they name is not looked at.
  * @throws ChatError bad_request
  */
-export function attachmentsOf(value: unknown): readonly Attachment[] {
+export function attachmentsOf(value: unknown): readonly string[] {
   if (value === undefined) return [];
   const urls = Array.isArray(value) && value.every((url) => typeof url === 'string') ? value : undefined;
   if (!urls) {
     throw new ChatError('bad_request', 'attachments must be an array of strings', { field: 'attachments' });
   }
-  if (urls.length === 0) return [];
-  throw new ChatError('bad_request', 'attachments must be files that you uploaded to this chat', {
-    field: 'attachments',
-  });
+  return urls;
 }

@@ -5,6 +5,7 @@ import { jsonArray } from '../../core/streaming.js';
 import type { DialectContext } from '../dialect.js';
 import { chatPages, renderChats } from './chats.js';
 import { messageJson } from './encode.js';
+import { fileRoutes } from './files.js';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 /** No room has this number: where there is no chat yet, no message of it can be named either. */
@@ -16,6 +17,7 @@ export function registerRoutes(scope: FastifyInstance, context: DialectContext):
       await context.authenticate(request);
     });
     chatRoutes(guarded, context);
+    fileRoutes(guarded, context);
   });
 }
 

@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ChatError } from '../../core/errors.js';
+import type { UserId } from '../../core/ids.js';
 import { asObject, objectOf } from '../../core/input.js';
+import type { Attachment } from '../../core/model.js';
 import { namesUser } from '../../core/people.js';
 import type { Ref } from '../../core/rendering.js';
 import type { Admission, ChatSocket, DialectContext, SocketRoute } from '../dialect.js';
@@ -66,10 +68,23 @@ async function sendMessage(
   if (data.sender_id !== undefined && !namesUser(data.sender_id, socket.user)) {
     throw new ChatError('bad_request', 'sender_id must be your own', { field: 'sender_id' });
   }
-  const attachments = attachmentsOf(data.attachments);
+  const references = attachmentsOf(data.attachments);
   // Before the chat is opened: a message that is none must not leave an empty chat behind.
-  const text = context.messages.checkText(data.message, 'message', attachments);
+  const text = context.messages.checkText(data.message, 'message', references);
   const receiver = await context.people.get(referenceOf(data.receiver_id, 'receiver_id'));
+  const attachments = await filesOf(references, socket.user, receiver.id, context);
   const { room } = await context.rooms.openDirect(socket.user, receiver.id);
   socket.send({ room, text, field: 'message', ref, attachments });
+}
+
+async function filesOf(
+  references: readonly string[],
+  user: UserId,
+  receiver: UserId,
+  context: DialectContext,
+): Promise<readonly Attachment[]> {
+  if (references.length === 0) return [];
+  // A file that may be attached was uploaded to this chat, so that there is one.
+  const room = await context.rooms.findDirect(user, receiver);
+  return context.files.attach(references, user, room, 'attachments');
 }

@@ -1,0 +1,52 @@
+import type { FastifyInstance } from 'fastify';
+import { ChatError } from '../core/errors.js';
+import { FILES_PATH, type Files } from '../core/files.js';
+import type { UserId } from '../core/ids.js';
+import type { Authenticator } from './auth.js';
+
+/** What every answer for a file carries: nothing here is to be guessed, kept, or run. */
+const HEADERS = {
+  'cache-control': 'private, no-store',
+  'content-security-policy': "default-src 'none'; sandbox",
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
+
+/**
+ * `GET /mediafiles/...`: leads those who may see a file to where its bytes are. A token of somebody in its room will do,
+ * or a link's signature. Whoever may not see it gets the answer for a file that does not exist.
+ */
+export function registerMedia(app: FastifyInstance, files: Files, auth: Authenticator): void {
+  app.get<{ Params: { '*': string }; Querystring: Record<string, unknown> }>(
+    `${FILES_PATH}*`,
+    { exposeHeadRoute: false },
+    async (request, reply) => {
+      reply.headers(HEADERS);
+      const user = (await auth.identify(request))?.user;
+      const path = FILES_PATH + request.params['*'];
+      return reply.redirect(await locate(path, request.query, user, files), 302);
+    },
+  );
+}
+
+async function locate(
+  path: string,
+  { expires, signature }: Record<string, unknown>,
+  user: UserId | undefined,
+  files: Files,
+): Promise<string> {
+  const linked = signature !== undefined;
+  if (user === undefined) {
+    if (linked) return files.urlByLink(path, expires, signature);
+    throw new ChatError('unauthorized', 'authentication credentials were not provided');
+  }
+  try {
+    const [url] = await files.urlsFor([path], user);
+    return url as string;
+  } catch (error) {
+    if (linked && error instanceof ChatError && error.code === 'not_found') {
+      return files.urlByLink(path, expires, signature);
+    }
+    throw error;
+  }
+}
