@@ -58,6 +58,7 @@ t.test('a node that dies at any step leaves the e-mail free, or an account that 
         continue;
       }
       t.equal(await other.create(email, 'second', { email }), undefined, 'the e-mail is taken');
+      t.same(await other.find(email), found, 'and stays with who has it');
       const opened = await other.open(found.user, email);
       t.equal(opened?.id, found.user);
       t.equal(opened?.email, email);
