@@ -18,7 +18,10 @@ const MAX_SOCKETS = 64;
 const IDLE_MS = 60_000;
 /** For how long an answer proves that the store is there, and how long it may take to prove it, in ms. */
 const FRESH_MS = 5_000;
-const PROBE_MS = 3_000;
+const PROBE_MS = 4_000;
+/** A request that takes longer than this has the store looked at, in ms; so many looks in vain, and it is given up. */
+const LOOK_MS = 4_000;
+const LOOKS = 2;
 const RETRY_S = 5;
 /** What an object is in the store, whatever it holds: an address without our signature shows nothing. */
 const STORED_TYPE = 'application/octet-stream';
@@ -114,6 +117,7 @@ export class S3Store implements ObjectStore {
   }
 
   async remove(key: string): Promise<void> {
+    await this.#prove();
     await this.#call(() => this.#client.removeObject(this.#bucket, key));
   }
 
@@ -161,21 +165,48 @@ export class S3Store implements ObjectStore {
   }
 
   async #abort(key: string, upload: string): Promise<void> {
+    await this.#prove();
     await this.#call(() => this.#client.abortMultipartUpload(this.#bucket, key, upload));
   }
 
   /** Runs a request, twice when its connection broke: one that was kept open may be long gone. Each of them may be repeated. */
   async #call<T>(run: () => Promise<T>): Promise<T> {
     try {
-      const answer = await run().catch((error: unknown) => {
-        const { code } = error as { code?: unknown };
-        if (!BROKEN.has(code) || this.#closed.signal.aborted) throw error;
-        return run();
-      });
+      const answer = await this.#whileAlive(
+        run().catch((error: unknown) => {
+          const { code } = error as { code?: unknown };
+          if (!BROKEN.has(code) || this.#closed.signal.aborted) throw error;
+          return run();
+        }),
+      );
       this.#provenAt = performance.now();
       return answer;
     } catch (error) {
       throw this.#failed(error);
+    }
+  }
+
+  /** What a request answers, however long it takes, as long as the store answers otherwise. */
+  async #whileAlive<T>(request: Promise<T>): Promise<T> {
+    const done = new AbortController();
+    const look = async (): Promise<never> => {
+      for (let silent = 0; silent < LOOKS; ) {
+        await sleep(LOOK_MS, undefined, { signal: done.signal, ref: false });
+        silent = await this.#probe().then(
+          () => 0,
+          () => silent + 1,
+        );
+      }
+      throw new Error('the store does not answer');
+    };
+    const lost = look();
+    // Whichever of them comes late is of no use to anybody.
+    lost.catch(() => undefined);
+    request.catch(() => undefined);
+    try {
+      return await Promise.race([request, lost]);
+    } finally {
+      done.abort();
     }
   }
 
