@@ -57,15 +57,22 @@ export class People {
     return profile;
   }
 
+  /** The user that `reference` names, if `viewer` (undefined: somebody unknown) may see them. */
+  async visible(reference: string, viewer: UserId | undefined): Promise<Profile | undefined> {
+    if (!this.#contacts) return this.find(reference);
+    const user = canonicalUserId(reference);
+    if (viewer === undefined || !isUserId(user)) return undefined;
+    // In this order strangers take as long as people who do not exist.
+    return (await this.#contacts.areContacts(viewer, user)) ? this.find(reference) : undefined;
+  }
+
   /**
-   * The user that `reference` names, for showing them to `viewer` (undefined: somebody unknown).
+   * The same, for where there must be one.
    * @throws ChatError not_found when there is none, or `viewer` may not see them: nobody can tell which
    */
   async lookUp(reference: string, viewer: UserId | undefined): Promise<Profile> {
-    const profile = await this.get(reference);
-    if (!this.#contacts) return profile;
-    if (viewer === undefined || !(await this.#contacts.areContacts(viewer, profile.id)))
-      throw notFound('user');
+    const profile = await this.visible(reference, viewer);
+    if (!profile) throw notFound('user');
     return profile;
   }
 

@@ -31,14 +31,16 @@ export class Broadcaster {
     this.#stats = stats;
   }
 
-  send(feed: Feed, batch: readonly BatchItem[], sessions: ReadonlySet<Reader>): void {
+  send(feed: Feed, batch: readonly BatchItem[], sessions: readonly Reader[]): void {
     const messages = this.#countMessages(batch);
-    if (sessions.size === 0) return;
+    if (sessions.length === 0) return;
     const own = this.#ownSends(batch);
     const selective = messages < batch.length;
     const rendered = new Map<Encoder, Rendered>();
     const before = (batch[0] as BatchItem).before;
-    for (const session of sessions) {
+    // From the end: a reader that falls behind here is taken out of the list.
+    for (let i = sessions.length - 1; i >= 0; i -= 1) {
+      const session = sessions[i] as Reader;
       const sends = own?.get(session);
       if (session.stalled || sends?.some((send) => send?.undecided)) {
         session.fallBehind(feed, before);

@@ -39,16 +39,18 @@ export class RoomFeed implements Feed, Flushable {
   /** The newest append (Redis time, ms) that the hub has heard of, and how often it has looked at it. */
   newestMs = 0;
   looks = 0;
-  readonly tail = new Tail();
   readonly #options: FeedOptions;
   readonly #memory = new NonceMemory();
-  readonly #live = new Set<Reader>();
-  readonly #behind = new Set<Reader>();
+  // A person's socket reads thousands of quiet rooms: what only a busy one needs is made when it is needed.
+  readonly #live: Reader[] = [];
+  #behind: Set<Reader> | undefined;
+  #tail: Tail | undefined;
   #head: Position = { offset: 0, nonce: '' };
   #headCreatedMs = 0;
-  #began = 0;
+  /** The offset that {@link begin} began at. */
+  #began: number | undefined;
   #held: MessageEvent[] | undefined = []; // until begin()
-  #batch: BatchItem[] = [];
+  #batch: BatchItem[] | undefined;
   #closed = false;
 
   constructor(room: Room, options: FeedOptions) {
@@ -60,8 +62,18 @@ export class RoomFeed implements Feed, Flushable {
     return this.#head;
   }
 
+  get tail(): Tail {
+    this.#tail ??= new Tail();
+    return this.#tail;
+  }
+
   nonceAt(offset: number): Nonce | undefined {
     return this.#memory.at(offset);
+  }
+
+  /** Whether it is subscribed and was in step once. */
+  get begun(): boolean {
+    return this.#began !== undefined;
   }
 
   get headCreatedMs(): number {
@@ -96,32 +108,46 @@ export class RoomFeed implements Feed, Flushable {
 
   addLive(reader: Reader): void {
     this.flush();
-    this.#behind.delete(reader);
-    this.#live.add(reader);
+    this.#notBehind(reader);
+    this.#live.push(reader);
   }
 
   addBehind(reader: Reader): void {
-    this.#live.delete(reader);
+    this.#notLive(reader);
+    this.#behind ??= new Set();
     this.#behind.add(reader);
   }
 
   remove(reader: Reader): void {
-    this.#live.delete(reader);
-    this.#behind.delete(reader);
+    this.#notLive(reader);
+    this.#notBehind(reader);
   }
 
   /** Stops everything; what is under way ends without effect. */
   close(): void {
     this.#closed = true;
-    this.#live.clear();
-    this.#behind.clear();
+    this.#live.length = 0;
+    this.#behind = undefined;
   }
 
   flush(): void {
     const batch = this.#batch;
-    if (batch.length === 0) return;
-    this.#batch = [];
+    if (!batch) return;
+    this.#batch = undefined;
     this.#options.broadcaster.send(this, batch, this.#live);
+  }
+
+  // The last one takes its place: whoever hands out from the end to the start meets every other reader once.
+  #notLive(reader: Reader): void {
+    const at = this.#live.indexOf(reader);
+    if (at < 0) return;
+    const last = this.#live.pop() as Reader;
+    if (at < this.#live.length) this.#live[at] = last;
+  }
+
+  #notBehind(reader: Reader): void {
+    this.#behind?.delete(reader);
+    if (this.#behind?.size === 0) this.#behind = undefined;
   }
 
   #hold(event: MessageEvent): void {
@@ -131,7 +157,7 @@ export class RoomFeed implements Feed, Flushable {
   #onMessage(event: MessageEvent): void {
     const { message, prev } = event;
     // On its way while the tip was read: part of what the tip stands for.
-    if (message.offset <= this.#began && message.offset < this.#memory.first) return;
+    if (message.offset <= (this.#began ?? 0) && message.offset < this.#memory.first) return;
     const place = { offset: message.offset, nonce: message.nonce, prev };
     const verdict = classify(this.#head, place, (offset) => this.#memory.at(offset));
     if (verdict === 'next') this.#deliver(message, event.profile, true);
@@ -152,7 +178,12 @@ export class RoomFeed implements Feed, Flushable {
   }
 
   #enqueue(item: BatchItem): void {
-    if (this.#batch.push(item) === 1) this.#options.ticker.feed(this);
+    if (this.#batch) {
+      this.#batch.push(item);
+      return;
+    }
+    this.#batch = [item];
+    this.#options.ticker.feed(this);
   }
 
   #startRepair(): void {
@@ -231,20 +262,20 @@ export class RoomFeed implements Feed, Flushable {
     const common =
       newestCommon(entries, (offset) => this.#memory.at(offset)) ?? this.#commonStart(entries.length);
     this.flush();
-    this.tail.clear();
+    this.#tail?.clear();
     this.#options.onRollback(this.room, from, common);
     if (common) {
       this.#options.stats.rollbacks += 1;
       this.#memory.cutAbove(common.offset);
       this.#head = common;
-      for (const reader of this.#behind) reader.rewind(this, common);
+      for (const reader of this.#behind ?? []) reader.rewind(this, common);
       return;
     }
     this.#options.stats.resyncs += 1;
     const [tip] = await this.#options.log.tips([this.room.id]);
     this.#head = tip as Position;
     this.#memory.restart(this.#head);
-    for (const reader of [...this.#live, ...this.#behind]) reader.restart(this);
+    for (const reader of [...this.#live, ...(this.#behind ?? [])]) reader.restart(this);
   }
 
   // A log that remembers from its first entry has the empty log in common with any other.

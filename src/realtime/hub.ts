@@ -5,7 +5,7 @@ import type { Position, Profile, Room, RoomEvent } from '../core/model.js';
 import type { FanOut, Log } from '../core/ports.js';
 import { Broadcaster } from './broadcast.js';
 import { CatchUp } from './catchup.js';
-import { RoomFeed } from './feed.js';
+import { type FeedOptions, RoomFeed } from './feed.js';
 import { PendingSends } from './pending.js';
 import { Session, type SessionOptions } from './session.js';
 import type { RealtimeStats } from './stats.js';
@@ -35,11 +35,9 @@ export class Hub {
   readonly #options: HubOptions;
   readonly #ticker = new Ticker();
   readonly #pending = new PendingSends();
-  readonly #broadcaster: Broadcaster;
+  readonly #feedOptions: FeedOptions;
   readonly #catchUp: CatchUp;
   readonly #feeds = new Map<RoomId, RoomFeed>();
-  /** Rooms whose feed is subscribed and in step. */
-  readonly #begun = new Set<RoomId>();
   readonly #opening = new Map<RoomId, Promise<void>>();
   readonly #unverified = new Set<RoomId>();
   #verifying = false;
@@ -48,7 +46,8 @@ export class Hub {
 
   constructor(options: HubOptions) {
     this.#options = options;
-    this.#broadcaster = new Broadcaster(this.#pending, options.stats);
+    const broadcaster = new Broadcaster(this.#pending, options.stats);
+    this.#feedOptions = { ...options, ticker: this.#ticker, broadcaster };
     this.#catchUp = new CatchUp({ ...options, pending: this.#pending });
   }
 
@@ -79,7 +78,9 @@ export class Hub {
   async open(rooms: readonly Room[]): Promise<RoomFeed[]> {
     const feeds = rooms.map((room) => this.#acquire(room));
     try {
-      await this.#begin(rooms.filter((room) => !this.#opening.has(room.id) && !this.#begun.has(room.id)));
+      await this.#begin(
+        rooms.filter((room) => !this.#opening.has(room.id) && !this.#feeds.get(room.id)?.begun),
+      );
       await Promise.all(rooms.map((room) => this.#opening.get(room.id)));
     } catch (error) {
       for (const feed of feeds) this.release(feed);
@@ -121,11 +122,7 @@ export class Hub {
   #acquire(room: Room): RoomFeed {
     let feed = this.#feeds.get(room.id);
     if (!feed) {
-      feed = new RoomFeed(room, {
-        ...this.#options,
-        ticker: this.#ticker,
-        broadcaster: this.#broadcaster,
-      });
+      feed = new RoomFeed(room, this.#feedOptions);
       this.#feeds.set(room.id, feed);
     }
     feed.readers += 1;
@@ -141,7 +138,6 @@ export class Hub {
       const tips = await this.#options.log.tips(ids);
       ids.forEach((id, i) => {
         this.#feeds.get(id)?.begin(tips[i] as Position);
-        this.#begun.add(id);
       });
     })();
     const settled = opening.catch(() => {
@@ -158,7 +154,7 @@ export class Hub {
   async #checkTips(): Promise<void> {
     this.#closeIdle();
     try {
-      const recent = await this.#options.log.recentlyAppended([...this.#begun]);
+      const recent = await this.#options.log.recentlyAppended([...this.#feeds.keys()]);
       const suspects = [...recent].filter(([room, at]) => this.#isSuspect(room, at));
       await this.#compare(suspects.map(([room]) => room));
     } catch {
@@ -184,7 +180,7 @@ export class Hub {
     const tips = await this.#options.log.tips(rooms);
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     rooms.forEach((room, i) => {
-      if (this.#begun.has(room)) this.#feeds.get(room)?.checkTip(tips[i] as Position, then[i] as number);
+      this.#feeds.get(room)?.checkTip(tips[i] as Position, then[i] as number);
     });
   }
 
@@ -210,7 +206,6 @@ export class Hub {
       if (feed.readers > 0 || this.#opening.has(room) || now - feed.idleSince < LINGER_MS) continue;
       feed.close();
       this.#feeds.delete(room);
-      this.#begun.delete(room);
       this.#options.fanOut.unsubscribe(room);
     }
   }

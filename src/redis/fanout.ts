@@ -45,7 +45,14 @@ export class RedisFanOut implements FanOut {
     this.#node = node;
     this.#log = log;
     const handler = {
-      onMessage: (channel: string, payload: string) => this.#onMessage(channel, payload),
+      onMessage: (channel: string, payload: string) => {
+        try {
+          this.#onMessage(channel, payload);
+        } catch (error) {
+          // A fault with one event must not end the node; the log makes up for what was not delivered.
+          log.error({ err: error, channel }, 'an event could not be handled');
+        }
+      },
       onRenewed: (names: readonly string[]) => this.#onRenewed(names),
     };
     this.#subscriptions = new Subscriptions(subscriber, handler, log);

@@ -4,7 +4,8 @@ import { PARTITION_TAGS } from './keys.js';
 
 interface Entry {
   live: boolean;
-  readonly waiters: { resolve(): void; reject(error: Error): void; timer: NodeJS.Timeout }[];
+  /** Undefined when nobody waits: that is nearly always. */
+  waiters: { resolve(): void; reject(error: Error): void; since: number }[] | undefined;
 }
 
 /** What hears of messages and of subscriptions that had to be made again. */
@@ -18,6 +19,8 @@ export interface SubscriptionHandler {
 const CHUNK = 500;
 /** A cluster with a dead primary announces new subscribers many times a second; once is enough. */
 const RENEW_PAUSE_MS = 500;
+/** How often it is looked for subscriptions that are late. */
+const WATCH_MS = 250;
 
 /**
  * The sharded channels that this node listens to. Subscribing resolves when Redis has acknowledged;
@@ -31,6 +34,7 @@ export class Subscriptions {
   readonly #entries = new Map<string, Entry>();
   #fresh: string[] = [];
   #renewTimer: NodeJS.Timeout | undefined;
+  #watcher: NodeJS.Timeout | undefined;
   reconnects = 0;
 
   /** `client`: with role `subscriptions`. */
@@ -51,14 +55,15 @@ export class Subscriptions {
     let entry = this.#entries.get(channel);
     if (entry?.live) return Promise.resolve();
     if (!entry) {
-      entry = { live: false, waiters: [] };
+      entry = { live: false, waiters: undefined };
       this.#entries.set(channel, entry);
       if (this.#fresh.push(channel) === 1) setImmediate(() => void this.#subscribeFresh());
     }
+    this.#watch();
+    const waiting = entry;
     return new Promise((resolve, reject) => {
-      const fail = () => this.#giveUp(channel, unavailable(new Error('subscribe deadline')));
-      const timer = setTimeout(fail, COMMAND_DEADLINE_MS);
-      (entry as Entry).waiters.push({ resolve, reject, timer });
+      waiting.waiters ??= [];
+      waiting.waiters.push({ resolve, reject, since: performance.now() });
     });
   }
 
@@ -76,17 +81,30 @@ export class Subscriptions {
 
   close(): void {
     clearTimeout(this.#renewTimer);
+    clearTimeout(this.#watcher);
     for (const channel of this.#entries.keys()) this.#giveUp(channel, unavailable(new Error('closing')));
+  }
+
+  /** Gives up on what is not acknowledged in time. One timer for all, and only while somebody waits. */
+  #watch(): void {
+    this.#watcher ??= setTimeout(() => {
+      this.#watcher = undefined;
+      const late = performance.now() - COMMAND_DEADLINE_MS;
+      let waiting = false;
+      for (const [channel, { waiters }] of this.#entries) {
+        if (!waiters) continue;
+        if ((waiters[0]?.since ?? 0) > late) waiting = true;
+        else this.#giveUp(channel, unavailable(new Error('subscribe deadline')));
+      }
+      if (waiting) this.#watch();
+    }, WATCH_MS);
   }
 
   #giveUp(channel: string, error: Error): void {
     const entry = this.#entries.get(channel);
     if (!entry || entry.live) return;
     this.unsubscribe(channel);
-    for (const waiter of entry.waiters.splice(0)) {
-      clearTimeout(waiter.timer);
-      waiter.reject(error);
-    }
+    for (const waiter of takeWaiters(entry)) waiter.reject(error);
   }
 
   async #subscribeFresh(): Promise<void> {
@@ -121,11 +139,8 @@ export class Subscriptions {
     const entry = this.#entries.get(channel);
     if (!entry) return;
     entry.live = true;
-    if (entry.waiters.length === 0) renewed.push(channel);
-    for (const waiter of entry.waiters.splice(0)) {
-      clearTimeout(waiter.timer);
-      waiter.resolve();
-    }
+    if (!entry.waiters) renewed.push(channel);
+    for (const waiter of takeWaiters(entry)) waiter.resolve();
   }
 
   async #onReady(): Promise<void> {
@@ -140,6 +155,12 @@ export class Subscriptions {
       this.#handler.onRenewed([...this.#entries.keys()]);
     }, RENEW_PAUSE_MS);
   }
+}
+
+function takeWaiters(entry: Entry): NonNullable<Entry['waiters']> {
+  const waiters = entry.waiters ?? [];
+  entry.waiters = undefined;
+  return waiters;
 }
 
 /** Channels by their hash tag: those of one slot. */

@@ -8,10 +8,12 @@ import { connect, open, type TestSocket } from '../helpers/socket.js';
 import { sleep, until } from '../helpers/wait.js';
 
 const TEXT_BYTES = 8_000;
-const SENT = 3_000;
-const SLOW = 40;
+const SENT = 1_500;
+const SLOW = 20;
 /** What one more reader may cost while it does not read: its outbox, and what the system's buffers do not take. */
 const PER_SLOW_READER = 700 * 1024;
+/** 4408, or what is left of it for who does not read the close frame within seconds either. */
+const CUT_OFF = [4408, 1006];
 const MIB = 1024 * 1024;
 
 /** Resident memory of a process, in bytes. */
@@ -55,6 +57,7 @@ t.test('sockets that do not read while their room is flooded', async (t) => {
   await until('all have it', () => slow.every((socket) => received(socket).length >= 500), 30_000);
   const before = residentBytes(node.pid);
 
+  const pausedAt = performance.now();
   for (const socket of slow) socket.pause();
   let outbox = 0;
   let resident = 0;
@@ -74,17 +77,24 @@ t.test('sockets that do not read while their room is flooded', async (t) => {
   await until('the others have all', () => received(quick).length >= 500 + SENT, 20_000);
   t.strictSame(faultsIn(received(quick), 1), [], 'the others lost nothing');
 
+  const pausedMs = performance.now() - pausedAt;
   for (const socket of slow) socket.resume();
   const done = (socket: TestSocket) => received(socket).length >= 500 + SENT || socket.ws.readyState !== 1;
   await until('each has all, or was closed', () => slow.every(done), 40_000, 50);
   const closed = slow.filter(({ ws }) => ws.readyState !== 1);
-  for (const socket of closed) t.equal((await socket.closed).code, 4408, 'too slow to be served');
+  // On a machine so busy that the flood outlasts its patience, the node gives them up: they come back for the rest.
+  if (pausedMs < 25_000) t.equal(closed.length, 0, 'who reads again in time is served');
+  const codes = await Promise.all(closed.map(async (socket) => (await socket.closed).code));
+  t.strictSame(
+    codes.filter((code) => !CUT_OFF.includes(code)),
+    [],
+    'too slow to be served',
+  );
   t.strictSame(
     slow.flatMap((socket) => faultsIn(received(socket), 1)),
     [],
-    'in order, without holes and repeats, from where they stopped',
+    'in order, without holes and repeats',
   );
-  t.ok(closed.length < SLOW, 'who reads again in time is served');
   const again = received(writer).length;
   await flood(writer, 5, async () => undefined);
   await until('they are live again', () =>
@@ -112,7 +122,7 @@ t.test('a socket that does not read for too long', async (t) => {
   );
   slow.resume();
   const { code } = await slow.closed;
-  t.ok(code === 4408 || code === 1006, `closed with ${code}`);
+  t.ok(CUT_OFF.includes(code), `closed with ${code}`);
   const seen = received(slow);
   t.strictSame(faultsIn(seen, 1), [], 'what it got has no hole');
   const back = await open(socketUrl(node, room, 'slow', seen.at(-1)?.id), { t });

@@ -24,8 +24,10 @@ async function listedInRooms(as: Person, query = ''): Promise<unknown[]> {
 
 async function sees(as: Person, other: Person): Promise<boolean> {
   const answers = [
+    await service.api('GET', `/chat/users/${other.id}/status/`, { as }),
     await service.api('GET', `/api/users/${other.id}`, { as }),
     await service.api('GET', `/api/v1/users/${other.id}`, { as }),
+    await service.api('GET', `/chat/users/${other.id}/status/`, { as }),
   ];
   const [first] = answers;
   if (answers.some((answer) => answer.status !== first?.status)) throw new Error('the documents disagree');

@@ -84,6 +84,13 @@ t.test("the document's example: a history, field by field", async (t) => {
 t.test('profiles: what the token says, null when it says nothing', async (t) => {
   const ada = await pair.person('ada', { given_name: 'Ada', family_name: 'L', picture: 'http://p/a.png' });
   const bare = await pair.person('bare', { email: undefined });
+  await pair.person('whole', { name: 'Whole Name' });
+  await pair.core.say({ from: 'whole', to: 'ada', text: 'c', via: 'netrox' });
+  t.same((await pair.messages(ada, 'whole'))[0]?.sender.profile, {
+    first_name: 'Whole',
+    last_name: 'Name',
+    photo: null,
+  });
   const half = await pair.person('half', { given_name: 'Half' });
   await pair.core.say({ from: 'ada', to: 'bare', text: 'a', via: 'netrox' });
   await pair.core.say({ from: 'half', to: 'ada', text: 'b', via: 'netrox' });
@@ -97,7 +104,7 @@ t.test('profiles: what the token says, null when it says nothing', async (t) => 
   const [other] = await pair.messages(half, ada.id);
   t.same(other?.sender.profile, {
     first_name: 'Half',
-    last_name: null,
+    last_name: '',
     photo: null,
   });
 });

@@ -161,7 +161,7 @@ t.test('the list of chats: field by field, most recently active first', async (t
   t.ok(Date.parse(chat?.created_at as string) <= Date.parse(toBob.created_at));
   const [mirrored] = await pair.chats('c-bob');
   t.match(mirrored, { other_user_id: 'c-ann', unread_count: 1, chat_id: toBob.chat_id });
-  t.same(mirrored?.user, { first_name: null, last_name: null, photo: null }, 'nothing is known');
+  t.same(mirrored?.user, { first_name: '', last_name: '', photo: null }, 'nothing is known');
 
   ann.send(receipt(one, 'delivered'));
   ann.send(receipt(two, 'read'));

@@ -61,7 +61,7 @@ export class Member {
     const member = new Member(t, options);
     t.teardown(() => member.leave());
     member.#connect();
-    await until(`${member.user} is in room ${member.room}`, () => member.#last !== undefined, 20_000);
+    await until(`${member.user} is in room ${member.room}`, () => member.#last !== undefined, 30_000);
     return member;
   }
 

@@ -10,7 +10,7 @@ import { TEST_SECRET } from './token.js';
 import { freePort, type Owner, until } from './wait.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-const READY_MS = 20_000;
+const READY_MS = 60_000;
 const STOP_MS = 30_000;
 const ATTEMPTS = 3;
 

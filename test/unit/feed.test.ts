@@ -235,7 +235,30 @@ t.test('another history', async (t) => {
     t.equal(sink.offsets[at], 41);
     const seen = sink.offsets.slice(0, at);
     t.strictSame(seen.slice(0, 40), upTo(40), 'everything that both histories have, once');
-    t.strictSame(seen, upTo(seen.length), 'and no hole in what it saw of the old one');
+    t.strictSame(seen, upTo(seen.length), 'no hole in the old one');
+    rollbacks.length = 0;
+  });
+
+  t.test('that begins below where a reader had got to takes that reader back', async (t) => {
+    const room = await world.newRoom();
+    const { sink, session } = await world.read(room);
+    await world.append(room, '1');
+    await has(sink, [1]);
+    sink.full = true;
+    for (const n of upTo(80, 2)) await world.append(room, `${n} ${'x'.repeat(8_000)}`);
+    t.ok(session.stalled);
+    await world.forget(room, 10);
+    await world.append(room, '11b');
+    await until('the rollback', () => rollbacks.length > 0);
+    sink.full = false;
+    sink.drain();
+    await until('the new head', () => sink.contents.includes('11b'));
+    const at = sink.contents.indexOf('11b');
+    t.ok(at > 20, `it had seen ${at} of the old history`);
+    t.strictSame(sink.offsets, [...upTo(at), 11]);
+    await world.append(room, '12b');
+    await until('the next', () => sink.contents.includes('12b'));
+    t.strictSame(sink.offsets, [...upTo(at), 11, 12], 'and it is live');
     rollbacks.length = 0;
   });
 });

@@ -124,9 +124,10 @@ export class Checker {
     }
   }
 
-  /** @param {number} resets */
-  addResets(resets) {
-    this.findings.resets += resets;
+  /** @param {import('./client.mjs').Client} client */
+  addResets({ resets, user, speech }) {
+    for (let i = 0; i < resets; i += 1)
+      this.#found('resets', `${user} (${speech.name}) was told to start over`);
   }
 
   /** @param {string} example */

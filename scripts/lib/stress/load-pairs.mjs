@@ -69,7 +69,7 @@ export async function runPairs(run) {
       );
     }
   }
-  for (const client of clients) checker.addResets(client.resets);
+  for (const client of clients) checker.addResets(client);
   const recount = await recountReceipts(run, people, pairs, lines, receipts);
   const different = await compareHistories(run, used.slice(0, COMPARED), lines);
   for (const client of clients) client.end();

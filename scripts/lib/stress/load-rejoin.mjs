@@ -73,7 +73,7 @@ export async function runRejoin(run) {
   checker.checkLogs(new Map([[Number(room), log]]));
   for (const client of everybody) {
     checker.checkTrack(client.user, client.track(Number(room)), log);
-    checker.addResets(client.resets);
+    checker.addResets(client);
     client.end();
   }
   const figures = {

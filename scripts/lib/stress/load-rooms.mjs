@@ -34,7 +34,7 @@ export async function runRooms(run) {
     const log = /** @type {RoomLog} */ (logs.get(Number(room)));
     for (const member of members) {
       checker.checkTrack(`${member.user} in room ${room}`, member.track(Number(room)), log);
-      checker.addResets(member.resets);
+      checker.addResets(member);
     }
   }
   for (const client of clients) client.end();

@@ -35,6 +35,7 @@ Options                        (default)
   --messages N                 (100000)   history
   --conversations N            (2000)     crowd: chats of each person
   --sockets N                  (20; rejoin: 2000)
+  --node-options TEXT                     NODE_OPTIONS of the nodes
   --json FILE                             the results, for machines
   --keep                                  keeps the directory with logs and data
   --verbose                               an example for each finding`;
@@ -58,6 +59,7 @@ export const SCENARIOS = ['rooms', 'pairs', 'history', 'crowd', 'rejoin'];
  * @property {number} messages
  * @property {number} conversations
  * @property {number} sockets
+ * @property {string} nodeOptions
  * @property {string | undefined} json
  * @property {boolean} keep
  * @property {boolean} verbose
@@ -98,6 +100,7 @@ export function readOptions(args) {
     messages: number('messages', values.messages, 100_000, 10_000_000),
     conversations: number('conversations', values.conversations, 2_000, 100_000),
     sockets: number('sockets', values.sockets, rejoin ? 2_000 : 20, 50_000),
+    nodeOptions: values['node-options'] ?? '',
     json: values.json,
     keep: values.keep ?? false,
     verbose: values.verbose ?? false,
@@ -127,6 +130,7 @@ function parse(args) {
         messages: text,
         conversations: text,
         sockets: text,
+        'node-options': text,
         json: text,
         keep: yes,
         verbose: yes,

@@ -53,12 +53,16 @@ const SCENARIOS = {
  */
 export async function runOnce(options, seed, started) {
   const { aof, durability, scenario, faults } = options;
-  const stack = new StressStack({ aof, env: { DURABILITY: durability, ...environmentOf(scenario) } });
+  const stack = new StressStack({
+    aof,
+    env: { DURABILITY: durability, NODE_OPTIONS: options.nodeOptions, ...environmentOf(scenario) },
+  });
   started(stack);
   const meter = new Meter(stack);
   const random = new Random(seed);
   const tally = new Tally();
   const state = { disturbed: false };
+  const mayLose = faults.includes('redis-kill') && aof !== 'always';
   let failed = true;
   try {
     await stack.start(options.nodes);
@@ -70,13 +74,13 @@ export async function runOnce(options, seed, started) {
       meter,
       world,
       random,
-      mayLose: faults.includes('redis-kill') && aof !== 'always',
+      mayLose,
       token: (user) => mintToken({ JWT_SECRET: SECRET }, user),
       say: console.log,
     });
     await meter.sample();
     measureHealing(outcome.faults ?? [], tally);
-    const result = resultOf(seed, outcome, world, meter, stack);
+    const result = resultOf(seed, outcome, world, { meter, stack, mayLose });
     failed = !result.passed;
     return result;
   } finally {
@@ -96,10 +100,9 @@ function environmentOf(scenario) {
  * @param {number} seed
  * @param {Outcome} outcome
  * @param {import('./client.mjs').World} world
- * @param {Meter} meter
- * @param {StressStack} stack
+ * @param {{ meter: Meter, stack: StressStack, mayLose: boolean }} run
  */
-function resultOf(seed, outcome, { ledger, tally }, meter, stack) {
+function resultOf(seed, outcome, { ledger, tally }, { meter, stack, mayLose }) {
   const { findings, faults = [], seconds = 0, unanswered = 0, figures = {}, failures = [] } = outcome;
   const lost = findings.lostFromLog + findings.lostAtReaders;
   const duplicated = findings.duplicatedInLog + findings.duplicatedAtReaders;
@@ -108,6 +111,7 @@ function resultOf(seed, outcome, { ledger, tally }, meter, stack) {
   if (badEnds.length > 0) why.push(`nodes that drained ended with ${badEnds.join(', ')}`);
   const unhealed = faults.filter(({ openMs }) => openMs === null).length;
   if (unhealed > 0) why.push(`${unhealed} faults were not healed`);
+  if (findings.resets > 0 && !mayLose) why.push(`${findings.resets} readers were told to start over`);
   if (unanswered > 0) why.push(`${unanswered} sends were never acknowledged`);
   return {
     seed,

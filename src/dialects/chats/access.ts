@@ -1,6 +1,6 @@
 import { ChatError, notFound } from '../../core/errors.js';
 import type { UserId } from '../../core/ids.js';
-import type { Message, Room, RoomKind } from '../../core/model.js';
+import type { Message, Profile, Room, RoomKind } from '../../core/model.js';
 import type { DialectContext } from '../dialect.js';
 
 /** Rooms that this document calls chats; public rooms don't exist here. */
@@ -30,6 +30,16 @@ export async function messageOf(
   const found = await context.messages.one(context.rooms, reference, user);
   if (!CHAT_KINDS.includes(found.room.kind)) throw notFound('message');
   return found;
+}
+
+/**
+ * The user that `reference` names, whose status `viewer` asks for.
+ * @throws ChatError not_found, in the words of a user who never was active
+ */
+export function seenUser(reference: string, viewer: UserId, context: DialectContext): Promise<Profile> {
+  return context.people.lookUp(reference, viewer).catch((error: ChatError) => {
+    throw error.code === 'not_found' ? notFound('User status') : error;
+  });
 }
 
 /**

@@ -7,7 +7,7 @@ import { bareProfile, type Message, type Room } from '../../core/model.js';
 import { jsonArray } from '../../core/streaming.js';
 import { toSeconds } from '../../core/time.js';
 import type { DialectContext } from '../dialect.js';
-import { CHAT_KINDS, chatOf, messageOf, userReference } from './access.js';
+import { CHAT_KINDS, chatOf, messageOf, seenUser, userReference } from './access.js';
 import { chatBody, messageJson, userBody } from './encode.js';
 
 const StartBody = Type.Object({ user_id: Type.Unknown() });
@@ -100,8 +100,9 @@ function readRoute(scope: FastifyInstance, context: DialectContext): void {
 
 function statusRoute(scope: FastifyInstance, context: DialectContext): void {
   scope.get<{ Params: { user: string } }>('/chat/users/:user/status', async (request) => {
-    const profile = await context.people.find(request.params.user);
-    const status = profile && (await context.presence.status(profile.id));
+    const { user } = await context.authenticate(request);
+    const other = await seenUser(request.params.user, user, context);
+    const status = await context.presence.status(other.id);
     if (!status) throw notFound('User status');
     return { is_online: status.online, last_seen: toSeconds(status.seenMs) };
   });

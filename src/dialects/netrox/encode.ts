@@ -1,6 +1,7 @@
 import { messageId } from '../../core/cursor.js';
 import { type UserId, userIdAsUuid } from '../../core/ids.js';
 import { type Attachment, bareProfile, type Message, type Profile, type Room } from '../../core/model.js';
+import { givenAndFamily } from '../../core/people.js';
 import { otherParticipant } from '../../core/rooms.js';
 import { toMicroseconds } from '../../core/time.js';
 
@@ -25,12 +26,13 @@ export function failure(message: string) {
 }
 
 export function userBody(profile: Profile) {
-  const { id, email, firstName, lastName, picture } = profile;
-  const known = firstName !== null || lastName !== null || picture !== null;
+  const { id, email, picture } = profile;
+  const { given, family } = givenAndFamily(profile);
+  const known = given !== '' || family !== '' || picture !== null;
   return {
     id: userIdAsUuid(id),
     email,
-    profile: known ? { first_name: firstName, last_name: lastName, photo: picture } : null,
+    profile: known ? { first_name: given, last_name: family, photo: picture } : null,
   };
 }
 

@@ -3,8 +3,9 @@ import type { ChatError } from '../../core/errors.js';
 import { unfoldMessageId } from '../../core/ids.js';
 import type { MessageStatus } from '../../core/marks.js';
 import type { EphemeralEvent, Message, Profile, Room } from '../../core/model.js';
+import { givenAndFamily } from '../../core/people.js';
 import type { Owed, RoomState } from '../../core/ports.js';
-import type { Encoder, Ref } from '../../core/rendering.js';
+import type { Encoder, MessageContext, Ref } from '../../core/rendering.js';
 import { otherParticipant } from '../../core/rooms.js';
 import { toMilliseconds } from '../../core/time.js';
 
@@ -22,8 +23,9 @@ export function messageJson(message: Message, room: Room, status: MessageStatus,
 
 /** A chat as `viewer` sees it, as JSON. `other` is the other person's profile, `last` the newest message as JSON. */
 export function chatJson(room: Room, other: Profile, state: RoomState, last: string): string {
-  const { id, firstName, lastName, picture } = other;
-  const user = { first_name: firstName, last_name: lastName, photo: picture };
+  const { id, picture } = other;
+  const { given, family } = givenAndFamily(other);
+  const user = { first_name: given, last_name: family, photo: picture };
   return `{"chat_id":"${room.id}","other_user_id":${JSON.stringify(id)},"user":${JSON.stringify(user)},"last_message":${last},"unread_count":${state.unread},"created_at":"${toMilliseconds(room.createdMs)}"}`;
 }
 
@@ -34,15 +36,16 @@ export function receiptFrame({ messageId: id, status, by }: Owed): string {
   return JSON.stringify({ type: 'receipt_update', data });
 }
 
-const messageFrame = (message: Message, room: Room, ref?: Ref) =>
-  `{"type":"message","data":${messageJson(message, room, 'sent', ref)}}`;
+const messageFrame = (message: Message, { room, status }: MessageContext, ref?: Ref) =>
+  `{"type":"message","data":${messageJson(message, room, status, ref)}}`;
 
 /** Frames of the document. */
 export const encoder: Encoder = {
   dialect: 'skillarena',
   needsProfiles: false,
-  message: (message, { room }) => messageFrame(message, room),
-  own: (message, { room }, ref) => messageFrame(message, room, ref),
+  needsMarks: true,
+  message: (message, context) => messageFrame(message, context),
+  own: messageFrame,
   event: (event: EphemeralEvent, room: Room) => {
     if (event.kind !== 'receipt') return null;
     const id = messageId({ room: room.id, offset: event.offset });
