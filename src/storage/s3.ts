@@ -6,6 +6,7 @@ import { ChatError } from '../core/errors.js';
 import type { Serving } from '../core/filenames.js';
 import type { ObjectStore } from '../core/ports.js';
 import { storeAgent } from './agent.js';
+import { describe, StoreHealth, type StoreLog } from './health.js';
 import { type Part, partsOf } from './parts.js';
 
 /** A part of a multipart upload, and what one upload holds in memory: the least that S3 takes, and the most for files beyond 48 GiB. */
@@ -14,17 +15,14 @@ const LARGE_PART_BYTES = 8 * 1024 * 1024;
 /** Parts that S3 takes for one object. */
 const MAX_PARTS = 10_000;
 const MAX_SOCKETS = 64;
+/** Between two looks for a store that was away at the start, and what the check of its public address may take; in ms. */
+const RETRY_MS = 5_000;
+const CHECK_MS = 4_000;
 /** A connection on which nothing moves for this long is given up, in ms: putting a large object together takes its time. */
 const IDLE_MS = 60_000;
-/** For how long an answer proves that the store is there, and how long it may take to prove it, in ms. */
-const FRESH_MS = 5_000;
-const PROBE_MS = 3_000;
-const RETRY_S = 5;
 /** What an object is in the store, whatever it holds: an address without our signature shows nothing. */
 const STORED_TYPE = 'application/octet-stream';
 const PREFIX = 'attachments/';
-/** What a connection says that the other end has closed. */
-const BROKEN: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE']);
 const HAVE_BUCKET: ReadonlySet<string | undefined> = new Set([
   'BucketAlreadyOwnedByYou',
   'BucketAlreadyExists',
@@ -40,7 +38,7 @@ export interface S3Options {
   readonly secretKey: string;
   /** Largest object in bytes; 0: no limit. */
   readonly maxBytes: number;
-  readonly log: { warn(fields: object, message: string): void; info(fields: object, message: string): void };
+  readonly log: StoreLog;
 }
 
 /** Files in any store that speaks S3. Nothing of it is beyond S3 itself. */
@@ -49,17 +47,16 @@ export class S3Store implements ObjectStore {
   readonly #agent: Agent;
   readonly #client: Client;
   readonly #public: Client;
+  readonly #health: StoreHealth;
   readonly #partBytes: number;
   readonly #closed = new AbortController();
-  #provenAt = Number.NEGATIVE_INFINITY;
-  #proving: Promise<void> | undefined;
-  #warnedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: S3Options) {
     this.#options = options;
     this.#agent = storeAgent(options.endpoint.startsWith('https:'), MAX_SOCKETS, IDLE_MS);
     this.#client = connect(options, options.endpoint, this.#agent);
     this.#public = connect(options, options.publicEndpoint);
+    this.#health = new StoreHealth(() => this.#ensureBucket(), options.endpoint, options.log);
     const fits = options.maxBytes > 0 && options.maxBytes <= PART_BYTES * MAX_PARTS;
     this.#partBytes = fits ? PART_BYTES : LARGE_PART_BYTES;
   }
@@ -69,22 +66,23 @@ export class S3Store implements ObjectStore {
     const { signal } = this.#closed;
     while (!signal.aborted) {
       try {
-        await this.#prove();
+        await this.#health.prove();
         return await this.#checkPublicEndpoint();
       } catch {
         // What is wrong was logged.
-        await sleep(RETRY_S * 1_000, undefined, { signal, ref: false }).catch(() => undefined);
+        await sleep(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined);
       }
     }
   }
 
   close(): void {
     this.#closed.abort();
+    this.#health.close();
     this.#agent.destroy();
   }
 
   async put(key: string, source: AsyncIterable<Uint8Array>): Promise<number> {
-    await this.#prove();
+    await this.#health.prove();
     let size = 0;
     let upload: string | undefined;
     const etags: { part: number; etag: string }[] = [];
@@ -114,11 +112,12 @@ export class S3Store implements ObjectStore {
   }
 
   async remove(key: string): Promise<void> {
+    await this.#health.prove();
     await this.#call(() => this.#client.removeObject(this.#bucket, key));
   }
 
   async presign(key: string, serving: Serving, seconds: number): Promise<string> {
-    await this.#prove();
+    await this.#health.prove();
     return this.#public.presignedGetObject(this.#bucket, key, seconds, {
       'response-content-type': serving.contentType,
       'response-content-disposition': serving.disposition,
@@ -161,62 +160,12 @@ export class S3Store implements ObjectStore {
   }
 
   async #abort(key: string, upload: string): Promise<void> {
+    await this.#health.prove();
     await this.#call(() => this.#client.abortMultipartUpload(this.#bucket, key, upload));
   }
 
-  /** Runs a request, twice when its connection broke: one that was kept open may be long gone. Each of them may be repeated. */
-  async #call<T>(run: () => Promise<T>): Promise<T> {
-    try {
-      const answer = await run().catch((error: unknown) => {
-        const { code } = error as { code?: unknown };
-        if (!BROKEN.has(code) || this.#closed.signal.aborted) throw error;
-        return run();
-      });
-      this.#provenAt = performance.now();
-      return answer;
-    } catch (error) {
-      throw this.#failed(error);
-    }
-  }
-
-  #failed(error: unknown): ChatError {
-    this.#provenAt = Number.NEGATIVE_INFINITY;
-    if (performance.now() - this.#warnedAt > FRESH_MS && !this.#closed.signal.aborted) {
-      this.#warnedAt = performance.now();
-      this.#options.log.warn(
-        { error: describe(error), endpoint: this.#options.endpoint },
-        'the file store fails',
-      );
-    }
-    return new ChatError('unavailable', 'files are temporarily unavailable', {
-      retryAfterS: RETRY_S,
-      cause: error,
-    });
-  }
-
-  /** Resolves when the store is known to be there, with the bucket in it. */
-  async #prove(): Promise<void> {
-    if (performance.now() - this.#provenAt < FRESH_MS) return;
-    this.#proving ??= this.#probe().finally(() => {
-      this.#proving = undefined;
-    });
-    await this.#proving;
-  }
-
-  async #probe(): Promise<void> {
-    const cancel = new AbortController();
-    const late = sleep(PROBE_MS, undefined, { signal: cancel.signal, ref: false }).then(() => {
-      throw new Error(`no answer within ${PROBE_MS} ms`);
-    });
-    late.catch(() => undefined);
-    try {
-      await Promise.race([this.#ensureBucket(), late]);
-      this.#provenAt = performance.now();
-    } catch (error) {
-      throw this.#failed(error);
-    } finally {
-      cancel.abort();
-    }
+  #call<T>(request: () => Promise<T>): Promise<T> {
+    return this.#health.run(request);
   }
 
   async #ensureBucket(): Promise<void> {
@@ -237,7 +186,7 @@ export class S3Store implements ObjectStore {
     await this.put(key, one(Buffer.from(token)));
     try {
       const url = await this.#public.presignedGetObject(this.#bucket, key, 60);
-      const response = await fetch(url, { signal: AbortSignal.timeout(PROBE_MS), redirect: 'manual' });
+      const response = await fetch(url, { signal: AbortSignal.timeout(CHECK_MS), redirect: 'manual' });
       if ((await response.text()) !== token) throw new Error(`it answers ${response.status}`);
     } catch (error) {
       log.warn(
@@ -271,12 +220,4 @@ async function* one(bytes: Buffer): AsyncGenerator<Buffer> {
 
 async function drain(response: IncomingMessage): Promise<void> {
   for await (const _ of response);
-}
-
-// An error's code and message; never the request, which holds signatures.
-function describe(error: unknown): string {
-  const { code, message } = error as { code?: unknown; message?: unknown };
-  return (
-    [code, message].filter((text) => typeof text === 'string' && text !== '').join(': ') || String(error)
-  );
 }
