@@ -19,9 +19,7 @@ export function ensurePackages() {
 
 /** Compiles src into dist when anything there is newer than the last build. */
 export function ensureBuild() {
-  const sources = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) =>
-    join(ROOT, name),
-  );
+  const sources = ['tsconfig.json', 'src/tsconfig.json', 'package-lock.json'].map((name) => join(ROOT, name));
   const newest = Math.max(newestIn(join(ROOT, 'src')), ...sources.map((file) => statSync(file).mtimeMs));
   if (existsSync(NODE_MAIN) && existsSync(BUILT) && statSync(BUILT).mtimeMs >= newest) return;
   console.log('Building ...');
