@@ -56,23 +56,16 @@ export async function post(
   return answer.body;
 }
 
-/** Every message of a room from GET, page by page. */
+/** Every message of a room from GET, page by page from the newest. */
 export async function history(node: { url: string }, room: string): Promise<ChatMessage[]> {
-  const all: ChatMessage[] = [];
-  for (let after = ''; ; after = `&after=${all.at(-1)?.id}`) {
-    // Without `after` the newest are kept: the oldest page is the one before the first page's end.
-    const url = `${node.url}/api/v1/rooms/${room}/messages?limit=1000${after || `&after=${firstId(room)}`}`;
+  const pages: ChatMessage[][] = [];
+  for (let before = ''; ; before = `&before=${pages[0]?.[0]?.id}`) {
+    const url = `${node.url}/api/v1/rooms/${room}/messages?limit=1000${before}`;
     const answer = await request<ChatMessage[]>('GET', url);
     if (answer.status !== 200) throw new Error(`no history: ${answer.status} ${answer.text}`);
-    all.push(...answer.body);
-    if (answer.body.length < 1000) return all;
+    pages.unshift(answer.body);
+    if (answer.body.length < 1000) return pages.flat();
   }
-}
-
-// The address of offset 0, which no message has: everything comes after it.
-function firstId(room: string): number {
-  const n = Number(room);
-  return n * n + n;
 }
 
 /** A message's place in its room. */
