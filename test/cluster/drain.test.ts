@@ -14,7 +14,13 @@ t.test('a node told to stop under load', async (t) => {
   const members = await Promise.all(
     rooms.flatMap((room) =>
       [0, 1, 2, 3].map((i) =>
-        Member.join(t, { nodes: [nodes[i % 2] as TestNode, b], room, user: `user-${i}` }),
+        // One of those who are moved takes its time.
+        Member.join(t, {
+          nodes: [nodes[i % 2] as TestNode, b],
+          room,
+          user: `user-${i}`,
+          ...(i === 2 ? { awayMs: 5_000 } : {}),
+        }),
       ),
     ),
   );

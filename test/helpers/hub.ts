@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { RoomMarks } from '../../src/core/marks.js';
 import type { Room, RoomEvent } from '../../src/core/model.js';
 import { nonceSource } from '../../src/core/nonce.js';
-import type { Appended } from '../../src/core/ports.js';
+import type { Appended, Log } from '../../src/core/ports.js';
 import { encoder } from '../../src/dialects/rooms/encode.js';
 import type { RoomFeed } from '../../src/realtime/feed.js';
 import { Hub } from '../../src/realtime/hub.js';
@@ -104,6 +104,8 @@ export interface World {
   readonly redis: Redis;
   /** What becomes of the events of a room: handed on as the answer says. */
   tamper: (events: RoomEvent[], room: number) => RoomEvent[];
+  /** Runs after every read of a page, before its reader has the page. */
+  afterRead: () => Promise<void>;
   readonly newRoom: () => Promise<Room>;
   readonly append: (room: Room, text: string) => Promise<Appended>;
   /** Appends `count` messages, named by their numbers from `from`. */
@@ -121,8 +123,20 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
   t.teardown(() => redis.disconnect());
   const stats = realtimeStats();
   const rollbacks: World['rollbacks'] = [];
+  const log: Log = {
+    append: (draft) => side.log.append(draft),
+    readBefore: (room, upTo, count) => side.log.readBefore(room, upTo, count),
+    readOne: (room, offset) => side.log.readOne(room, offset),
+    tips: (rooms) => side.log.tips(rooms),
+    recentlyAppended: (rooms) => side.log.recentlyAppended(rooms),
+    readAfter: async (room, after, count) => {
+      const page = await side.log.readAfter(room, after, count);
+      await world.afterRead();
+      return page;
+    },
+  };
   const hub = new Hub({
-    log: side.log,
+    log,
     fanOut: side.fanOut,
     stats,
     profiles: async () => new Map(),
@@ -150,6 +164,7 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
     rollbacks,
     redis,
     tamper: (events) => events,
+    afterRead: async () => undefined,
     newRoom: () => side.rooms.createPublic('a room'),
     append,
     appendMany: async (room, from, count) => {

@@ -16,6 +16,8 @@ export interface MemberOptions {
   label?: string;
   /** Whether to come back; true unless said otherwise. */
   returns?: boolean;
+  /** How long to stay away, in ms. */
+  awayMs?: number;
 }
 
 /** See {@link Member.join}. */
@@ -70,6 +72,11 @@ export class Member {
     return this.#last ?? 0;
   }
 
+  /** Whether this member has left for good. */
+  get gone(): boolean {
+    return this.#done;
+  }
+
   get open(): boolean {
     return this.socket?.ws.readyState === 1;
   }
@@ -121,7 +128,7 @@ export class Member {
     void socket.closed.then(async ({ code }) => {
       if (await socket.upgradeStatus.then(() => true).catch(() => false)) this.closes.push(code);
       if (this.#done || this.#options.returns === false) return;
-      await sleep(50 + Math.random() * 50);
+      await sleep(this.#options.awayMs ?? 50 + Math.random() * 50);
       if (!this.#done) this.#connect();
     });
   }
@@ -163,7 +170,8 @@ export function keepTalking(members: readonly Member[], everyMs = 20): { stop():
   const sent: string[] = [];
   let talking = true;
   const done = (async () => {
-    for (let round = 0; talking; round += 1) {
+    // When a test fails, its members leave: then nobody is left to talk.
+    for (let round = 0; talking && members.some(({ gone }) => !gone); round += 1) {
       for (const member of members) {
         const content = `${member.label} in ${member.room} says ${round}`;
         if (member.send(content)) sent.push(content);

@@ -1,0 +1,81 @@
+import t from 'tap';
+import { type Sink, startWorld } from '../helpers/hub.js';
+import { sleep, until } from '../helpers/wait.js';
+
+const upTo = (n: number, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => from + i);
+
+async function has(sink: Sink, offsets: number[]): Promise<void> {
+  await until(`offsets up to ${offsets.at(-1)}`, () => sink.offsets.length >= offsets.length, 15_000);
+}
+
+t.test('a reader on its way from the log to live delivery', async (t) => {
+  const world = await startWorld(t);
+
+  t.test('a reader that is about to go live misses nothing that comes just then', async (t) => {
+    for (const [behind, during] of [
+      [1, 1],
+      [1, 2],
+      [70, 1],
+      [600, 1],
+    ] as const) {
+      const room = await world.newRoom();
+      const { feed } = await world.read(room, { from: 'newest' });
+      await world.appendMany(room, 1, behind);
+      await until('the feed has them', () => feed.head.offset === behind);
+      feed.tail.clear(); // so that the log is read
+      let more: number = during;
+      world.afterRead = async () => {
+        if (more === 0) return;
+        more -= 1;
+        const { offset } = await world.append(room, 'meanwhile');
+        await until('the feed has it', () => feed.head.offset === offset);
+        feed.tail.clear();
+      };
+      const { sink } = await world.read(room, { from: 'since', since: { offset: 0, nonce: undefined } });
+      world.afterRead = async () => undefined;
+      await world.append(room, 'after');
+      await has(sink, upTo(behind + during + 1));
+      t.strictSame(sink.offsets, upTo(behind + during + 1), `${during} while ${behind} are read`);
+    }
+  });
+
+  t.test('a reader that starts amid a stream of messages has all of them once', async (t) => {
+    const room = await world.newRoom();
+    const writing = world.appendMany(room, 1, 1_000);
+    const readers = await Promise.all(
+      upTo(5).map(() => world.read(room, { from: 'since', since: { offset: 0, nonce: undefined } })),
+    );
+    await writing;
+    for (const { sink } of readers) {
+      await has(sink, upTo(1_000));
+      t.strictSame(sink.offsets, upTo(1_000));
+    }
+  });
+});
+
+t.test('a slow reader', async (t) => {
+  const world = await startWorld(t);
+
+  t.test('falls out of live delivery, holds a bounded part, and reads the rest from the log', async (t) => {
+    const room = await world.newRoom();
+    const slow = await world.read(room);
+    const quick = await world.read(room);
+    slow.sink.full = true;
+    for (const n of upTo(200)) await world.append(room, `${n} ${'x'.repeat(8_000)}`);
+    await has(quick.sink, upTo(200));
+    t.strictSame(quick.sink.offsets, upTo(200), 'the other one has everything');
+    t.ok(slow.sink.most < 400_000, `${slow.sink.most} bytes wait for the slow one, not 1.6 million`);
+    t.ok(world.stats.stalls >= 1);
+    for (let i = 0; i < 200 && slow.sink.offsets.length < 200; i += 1) {
+      slow.sink.drain();
+      await sleep(5);
+    }
+    t.strictSame(slow.sink.offsets, upTo(200));
+    t.ok(slow.sink.most < 400_000, 'the way back is bounded as well');
+    slow.sink.full = false;
+    slow.sink.drain();
+    await world.append(room, '201');
+    await has(slow.sink, upTo(201));
+    t.strictSame(slow.sink.offsets, upTo(201), 'and it is live again');
+  });
+});
