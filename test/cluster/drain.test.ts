@@ -19,7 +19,7 @@ t.test('a node told to stop under load', async (t) => {
           nodes: [nodes[i % 2] as TestNode, b],
           room,
           user: `user-${i}`,
-          ...(i === 2 ? { awayMs: 5_000 } : {}),
+          ...(i === 2 ? { awayMs: 7_000 } : {}),
         }),
       ),
     ),

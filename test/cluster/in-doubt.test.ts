@@ -84,7 +84,7 @@ t.test('sends with a ref, repeated until they are acknowledged', async (t) => {
     }),
   );
   proxy.rule = () => 'pass';
-  t.ok(cuts.answer >= 4 && cuts.call >= 2 && cuts.late >= 2, `cut often enough: ${JSON.stringify(cuts)}`);
+  t.ok(cuts.answer >= 2 && cuts.call >= 1 && cuts.late >= 1, `cut often enough: ${JSON.stringify(cuts)}`);
   for (const room of rooms) {
     const stored = await history(node, room);
     t.equal(stored.length, SENDS / ROOMS, 'exactly what was sent is stored');
@@ -134,7 +134,7 @@ t.test('sends without a ref, each once', async (t) => {
     }),
   );
   proxy.rule = () => 'pass';
-  t.ok(cuts.answer >= 4 && cuts.call >= 2 && cuts.late >= 2, `cut often enough: ${JSON.stringify(cuts)}`);
+  t.ok(cuts.answer >= 2 && cuts.call >= 1 && cuts.late >= 1, `cut often enough: ${JSON.stringify(cuts)}`);
   for (const room of rooms) {
     const stored = await history(node, room);
     t.strictSame(faultsIn(stored, 1), []);
