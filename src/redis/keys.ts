@@ -13,17 +13,23 @@ export const PARTITIONS = 256;
 
 const SLOTS_PER_PARTITION = 16_384 / PARTITIONS;
 
+/**
+ * Partitions that follow each other lie this many shares of the slots apart: rooms are numbered from 1, and the first ones
+ * are to be spread over all primaries too. Odd, so that every share is met; near 256 divided by the golden ratio.
+ */
+const STRIDE = 159;
+
 /** The hash tag of each partition: the shortest base-36 number whose slot lies in the partition's share. */
 export const PARTITION_TAGS: readonly string[] = (() => {
-  const tags = new Array<string | undefined>(PARTITIONS);
+  const byShare = new Array<string | undefined>(PARTITIONS);
   for (let n = 0, found = 0; found < PARTITIONS; n += 1) {
     const tag = n.toString(36);
-    const partition = Math.floor(calculateSlot(tag) / SLOTS_PER_PARTITION);
-    if (tags[partition] !== undefined) continue;
-    tags[partition] = tag;
+    const share = Math.floor(calculateSlot(tag) / SLOTS_PER_PARTITION);
+    if (byShare[share] !== undefined) continue;
+    byShare[share] = tag;
     found += 1;
   }
-  return tags as string[];
+  return byShare.map((_, partition) => byShare[(partition * STRIDE) % PARTITIONS] as string);
 })();
 
 /** An id as part of a key or field name. Never contains `:`, `|`, `{`, `}`, `%` unescaped, or whitespace. */

@@ -1,11 +1,8 @@
 import type { Redis } from 'ioredis';
 import { ChatError } from '../core/errors.js';
-import type { RoomId } from '../core/ids.js';
-import type { Message } from '../core/model.js';
 import { buildAppend, type PendingAppend, takeBatch } from './batch.js';
 import { isReply, type Log, unavailable } from './connection.js';
-import { decodeEntry, type StreamEntry } from './events.js';
-import { keys } from './keys.js';
+import { killOthers, lookUp } from './fence.js';
 import { runScript, scripts } from './scripts.js';
 
 /** What a lane needs to know besides its connection. */
@@ -33,11 +30,6 @@ const SEND_DEADLINE_MS = 5_000;
 const SWEEP_MS = 200;
 /** A Redis that refuses the fence (still loading, or its ACL forbids it) is asked again after this long. */
 const FENCE_RETRY_MS = 500;
-/** How far back a nonce is looked up: past it the outcome stays in doubt. */
-const LOOKUP_ENTRIES = 4_096;
-const LOOKUP_PAGE = 256;
-/** An entry older than the send by this much ends the look-up: clocks differ by less. */
-const LOOKUP_MARGIN_MS = 60_000;
 
 /**
  * Appends over one connection, exactly once.
@@ -257,52 +249,4 @@ function inDoubt(): ChatError {
       retryAfterS: 1,
     },
   );
-}
-
-/** Kills every connection named `name` but the one that asks. Resolves when the server has answered. */
-async function killOthers(redis: Redis, name: string): Promise<void> {
-  const own = await redis.client('ID');
-  const list = (await redis.client('LIST')) as string;
-  for (const line of list.split('\n')) {
-    const id = /^id=(\d+) /.exec(line)?.[1];
-    if (id === undefined || id === String(own) || !line.includes(` name=${name} `)) continue;
-    await redis.client('KILL', 'ID', id);
-  }
-}
-
-type Found = Message | 'unknown';
-
-/** The messages of `items` that stand in their logs; 'unknown' where the tail does not reach back far enough. */
-async function lookUp(redis: Redis, items: readonly PendingAppend[]): Promise<Map<string, Found>> {
-  const byRoom = new Map<RoomId, PendingAppend[]>();
-  for (const item of items) {
-    const room = item.draft.room.id;
-    byRoom.set(room, [...(byRoom.get(room) ?? []), item]);
-  }
-  const found = new Map<string, Found>();
-  for (const [room, drafts] of byRoom) await lookUpRoom(redis, room, drafts, found);
-  return found;
-}
-
-async function lookUpRoom(
-  redis: Redis,
-  room: RoomId,
-  drafts: readonly PendingAppend[],
-  found: Map<string, Found>,
-): Promise<void> {
-  const wanted = new Set(drafts.map((item) => item.draft.nonce));
-  const oldest = Math.max(...drafts.map((item) => performance.now() - item.since));
-  const horizon = Date.now() - oldest - LOOKUP_MARGIN_MS;
-  let end = '+';
-  for (let read = 0; read < LOOKUP_ENTRIES; read += LOOKUP_PAGE) {
-    const page = (await redis.xrevrange(keys.log(room), end, '-', 'COUNT', LOOKUP_PAGE)) as StreamEntry[];
-    for (const entry of page) {
-      const message = decodeEntry(room, entry);
-      if (wanted.delete(message.nonce)) found.set(message.nonce, message);
-      if (message.createdMs < horizon) return;
-      end = `(${entry[0]}`;
-    }
-    if (page.length < LOOKUP_PAGE || wanted.size === 0) return;
-  }
-  for (const nonce of wanted) found.set(nonce, 'unknown');
 }

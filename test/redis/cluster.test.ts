@@ -54,7 +54,6 @@ t.test('on a cluster of three primaries', async (t) => {
   t.test('appends reach the rooms of every primary, in order', async (t) => {
     const side = redisSide(t, cluster.url, { cluster: true });
     const rooms: Room[] = [];
-    // Neighbours in number are neighbours in slots: every eleventh room is on another part of the cluster.
     for (let i = 0; i < 264; i += 1) {
       const room = await side.rooms.createPublic(`room ${i}`);
       if (i % 11 === 0) rooms.push(room);
