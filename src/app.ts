@@ -30,6 +30,9 @@ import { UserFeeds } from './realtime/user-feeds.js';
 import { RedisSide } from './redis/side.js';
 import { StorageSide } from './storage/side.js';
 
+/** One line in so many ms for what fails again and again. */
+const FAULT_LOG_MS = 5_000;
+
 /** Dialects whose clients confirm receipts, which are repeated until they do. */
 const CONFIRMED_DIALECTS = ['skillarena'];
 
@@ -67,6 +70,12 @@ export async function createApp(
   const sockets = createSocketHost(config, log, { redis, hub, userFeeds, messages, people, receipts });
   const metrics = createNodeMetrics(sockets, stats, hub, redis);
   stats.onDelivery = (ageMs) => metrics.deliverySeconds.observe(ageMs / 1_000);
+  let faultLoggedAt = Number.NEGATIVE_INFINITY;
+  stats.onFault = (error) => {
+    if (performance.now() - faultLoggedAt < FAULT_LOG_MS) return; // it is tried again, and fails again
+    faultLoggedAt = performance.now();
+    log.error({ err: error }, 'a reader could not go on; trying again');
+  };
   messages.onAppend = (seconds, failed) => {
     if (failed) metrics.appendErrors.inc({ code: failed });
     else metrics.appendSeconds.observe(seconds);

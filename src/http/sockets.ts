@@ -13,6 +13,7 @@ import type { Session } from '../realtime/session.js';
 import type { UserFeeds } from '../realtime/user-feeds.js';
 import { FrameBucket, type FrameRate } from './bucket.js';
 import { Connection } from './connection.js';
+import { toChatError } from './errors.js';
 import type { SocketStats } from './metrics.js';
 import { type Reading, RoomReading, UserReading } from './reading.js';
 
@@ -209,7 +210,9 @@ export class SocketHost {
       }
       if (!connection.over) await route.onOpen?.(connection);
       connection.ready();
-    } catch {
+    } catch (error) {
+      if (toChatError(error).code === 'internal')
+        this.#options.log.error({ err: error }, 'a socket could not start');
       connection.close(CloseCode.tryLater, 'try again later');
     }
     const clean = await connection.closed;

@@ -1,4 +1,5 @@
 import type { Since } from '../core/cursor.js';
+import { ChatError } from '../core/errors.js';
 import type { UserId } from '../core/ids.js';
 import type { RoomMarks } from '../core/marks.js';
 import { bareProfile, type Message, type Position, type Profile, type Room } from '../core/model.js';
@@ -8,7 +9,7 @@ import { textFrame } from './frame.js';
 import type { PendingSends } from './pending.js';
 import type { CatchUpRunner, Feed, Reader, ReadStart } from './reader.js';
 import { SharedReads } from './shared-reads.js';
-import type { RealtimeStats } from './stats.js';
+import { type RealtimeStats, reportFault } from './stats.js';
 
 /** Messages of one read for a reader that gets single frames, and for one that gets pages. */
 const READ_MESSAGES = 64;
@@ -68,7 +69,8 @@ export class CatchUp implements CatchUpRunner {
           return;
         }
         paged = (await this.#step(session, feed, position, paged)) && paged;
-      } catch {
+      } catch (error) {
+        reportFault(this.#options.stats, error);
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
@@ -115,7 +117,7 @@ export class CatchUp implements CatchUpRunner {
       await new Promise((resolve) => setTimeout(resolve, AHEAD_WAIT_MS));
     }
     // The log has it: that this node is slow to read it is no reason to start over. The caller tries again.
-    if (feed.head.offset < offset) throw new Error('the feed is still behind its reader');
+    if (feed.head.offset < offset) throw new ChatError('unavailable', 'this node is still behind its reader');
     return true;
   }
 

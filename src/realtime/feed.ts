@@ -4,7 +4,7 @@ import type { Log } from '../core/ports.js';
 import { classify, NonceMemory, newestCommon, REMEMBERED_NONCES } from '../core/position.js';
 import type { BatchItem, Broadcaster } from './broadcast.js';
 import type { Feed, Reader } from './reader.js';
-import type { RealtimeStats } from './stats.js';
+import { type RealtimeStats, reportFault } from './stats.js';
 import { Tail } from './tail.js';
 import type { Flushable, Ticker } from './ticker.js';
 
@@ -197,7 +197,8 @@ export class RoomFeed implements Feed, Flushable {
       try {
         await this.#readToEnd();
         pass += 1;
-      } catch {
+      } catch (error) {
+        reportFault(this.#options.stats, error);
         // Redis is away: the log is read when it answers again.
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
         continue;

@@ -8,7 +8,7 @@ import { CatchUp } from './catchup.js';
 import { type FeedOptions, RoomFeed } from './feed.js';
 import { PendingSends } from './pending.js';
 import { Session, type SessionOptions } from './session.js';
-import type { RealtimeStats } from './stats.js';
+import { type RealtimeStats, reportFault } from './stats.js';
 import { Ticker } from './ticker.js';
 
 /** How often the newest appends are compared with what was handed out: finds a lost last message. */
@@ -157,7 +157,8 @@ export class Hub {
       const recent = await this.#options.log.recentlyAppended([...this.#feeds.keys()]);
       const suspects = [...recent].filter(([room, at]) => this.#isSuspect(room, at));
       await this.#compare(suspects.map(([room]) => room));
-    } catch {
+    } catch (error) {
+      reportFault(this.#options.stats, error);
       // Redis is away; the next round or the new subscription looks again.
     }
   }
@@ -192,7 +193,8 @@ export class Hub {
       this.#unverified.clear();
       try {
         await this.#compare(rooms);
-      } catch {
+      } catch (error) {
+        reportFault(this.#options.stats, error);
         for (const room of rooms) this.#unverified.add(room);
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }

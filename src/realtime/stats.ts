@@ -1,3 +1,5 @@
+import { ChatError } from '../core/errors.js';
+
 /** What the live side counts; the process shows it as metrics. */
 export interface RealtimeStats {
   /** Messages written to sockets, by dialect. */
@@ -16,6 +18,8 @@ export interface RealtimeStats {
   logReads: number;
   /** Takes the age (ms) of a message at the moment it is handed to local sockets. */
   onDelivery: (ageMs: number) => void;
+  /** Takes what went wrong and is tried again, although Redis is not away: a fault of ours. */
+  onFault: (error: unknown) => void;
 }
 
 export function realtimeStats(): RealtimeStats {
@@ -28,5 +32,11 @@ export function realtimeStats(): RealtimeStats {
     stalls: 0,
     logReads: 0,
     onDelivery: () => undefined,
+    onFault: () => undefined,
   };
+}
+
+/** Tells of a failure that is retried, unless it is what the retry is for: Redis that is away. */
+export function reportFault(stats: Pick<RealtimeStats, 'onFault'>, error: unknown): void {
+  if (!(error instanceof ChatError && error.code === 'unavailable')) stats.onFault(error);
 }
