@@ -2,7 +2,7 @@ import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError } from 
 import { type Model, ModelError, type Turn } from './model.js';
 
 /** Bytes of one answer with all that stands around it; past them it is garbage, whatever it is. */
-const MAX_BYTES = 8 * 1024 * 1024;
+const MAX_BYTES = 4 * 1024 * 1024;
 /** Answers that say that the same request will fare no better. */
 const FINAL = (status: number): boolean =>
   status >= 400 && status < 500 && ![408, 409, 425, 429].includes(status);
@@ -36,7 +36,6 @@ export class OpenAiModel implements Model {
       maxRetries: 0,
       timeout: silenceMs,
       logLevel: 'off',
-      fetch: boundedFetch,
     });
   }
 
@@ -45,7 +44,9 @@ export class OpenAiModel implements Model {
     const timer = setTimeout(() => silence.abort(), this.#silenceMs);
     let finished = false;
     try {
-      const stream = await this.#client.chat.completions.create(
+      // Anything that comes is a sign of life: some endpoints send comments while they think.
+      const client = this.#client.withOptions({ fetch: watchedFetch(() => timer.refresh()) });
+      const stream = await client.chat.completions.create(
         {
           model: this.#model,
           messages: turns.map(({ role, text }) => ({ role, content: text })),
@@ -54,7 +55,6 @@ export class OpenAiModel implements Model {
         { signal: AbortSignal.any([signal, silence.signal]) },
       );
       for await (const chunk of stream) {
-        timer.refresh();
         // The type is a promise of the client; what an endpoint sends may be anything.
         const choice = chunk?.choices?.[0];
         const text: unknown = choice?.delta?.content;
@@ -102,17 +102,21 @@ function words(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** `fetch`, of whose answer no more is read than {@link MAX_BYTES}. */
-async function boundedFetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
-  const response = await fetch(input, init);
-  if (!response.body) return response;
-  let bytes = 0;
-  const bound = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, out) {
-      bytes += chunk.length;
-      if (bytes > MAX_BYTES) throw new Error(`more than ${MAX_BYTES} bytes came`);
-      out.enqueue(chunk);
-    },
-  });
-  return new Response(response.body.pipeThrough(bound), response);
+/** `fetch`, of whose answer no more is read than {@link MAX_BYTES}, and that tells of every part of it that comes. */
+function watchedFetch(onPart: () => void): typeof fetch {
+  return async (input, init) => {
+    const response = await fetch(input, init);
+    onPart();
+    if (!response.body) return response;
+    let bytes = 0;
+    const watch = new TransformStream<Uint8Array, Uint8Array>({
+      transform(part, out) {
+        bytes += part.length;
+        if (bytes > MAX_BYTES) throw new Error(`more than ${MAX_BYTES} bytes came`);
+        onPart();
+        out.enqueue(part);
+      },
+    });
+    return new Response(response.body.pipeThrough(watch), response);
+  };
 }
