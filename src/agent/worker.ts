@@ -28,7 +28,7 @@ export class AgentWorker {
   #stopping = false;
   #quitting = false;
   #loop: Promise<void> = Promise.resolve();
-  #tookOverAt = 0;
+  #tookOverAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: WorkerOptions) {
@@ -63,7 +63,6 @@ export class AgentWorker {
   }
 
   async #takeJobs(): Promise<void> {
-    const { jobs, onError } = this.#options;
     while (!this.#stopping) {
       const free = CONCURRENT - this.#looking.size;
       if (free <= 0) {
@@ -71,18 +70,21 @@ export class AgentWorker {
         continue;
       }
       try {
-        const now = performance.now();
-        const left = now - this.#tookOverAt > TAKE_OVER_MS ? await jobs.takeOver(free) : [];
-        if (left.length > 0) for (const job of left) this.#look(job);
-        else {
-          this.#tookOverAt = now;
-          for (const job of await jobs.take(free)) this.#look(job);
-        }
+        for (const job of await this.#nextJobs(free)) this.#look(job);
       } catch (error) {
-        onError(error);
+        this.#options.onError(error);
         await sleep(RETRY_MS);
       }
     }
+  }
+
+  /** Now and then what nodes that are gone have left, else what is new. */
+  async #nextJobs(count: number): Promise<AgentJob[]> {
+    const { jobs } = this.#options;
+    if (performance.now() - this.#tookOverAt < TAKE_OVER_MS) return jobs.take(count);
+    const left = await jobs.takeOver(count);
+    if (left.length < count) this.#tookOverAt = performance.now();
+    return left;
   }
 
   #look(job: AgentJob): void {

@@ -11,10 +11,14 @@ import {
   UUID,
 } from '../helpers/conversations.js';
 import { request } from '../helpers/http.js';
-import type { Frame, TestSocket } from '../helpers/socket.js';
+import { startNode } from '../helpers/node.js';
+import { type Frame, open, type TestSocket } from '../helpers/socket.js';
+import { mintToken } from '../helpers/token.js';
 import { until } from '../helpers/wait.js';
 
 const service = await startService(t, { AGENT: 'echo', AGENT_RATE: '5', ROOMS_AUTH: 'jwt' });
+/** A node without an agent, on which ids are believed. */
+const plain = await startNode(t, { REDIS_URL: service.redis.url, ROOMS_AUTH: 'trusted' });
 const AGENT = '7061726c-616e-8001-8000-000000000000';
 
 async function ask(as: Person): Promise<string> {
@@ -171,4 +175,91 @@ t.test('nobody else sees the conversation', async (t) => {
   const conversation = await ask(ann);
   isError(t, await service.history(eve, conversation), 404, 'history');
   t.equal(await service.refused(conversation, '', { authorization: `Bearer ${eve.token}` }), 404, 'socket');
+});
+
+t.test(
+  'chats and rooms show the conversation, without deltas; skillarena and netrox do not have it',
+  async (t) => {
+    const [ann, bob] = [await service.person({ sub: '21' }), await service.person()];
+    const { token } = ann;
+    const uuid = await ask(ann);
+    const node = service.next();
+    const get = <T>(path: string) =>
+      request<T>('GET', `${node.url}${path}`, { token }).then(({ body }) => body);
+    const [chat] = await get<Body[]>('/chat/chats/');
+    const id = chat?.id as number;
+    t.match(chat?.participants, [{ id: 21 }, { id: 0, role: 'User', profile: { first_name: 'Assistant' } }]);
+    t.match(await get(`/api/v1/rooms/${id}`), { id: String(id), name: 'Assistant' });
+    const headers = { authorization: `Bearer ${token}` };
+    const own = await service.join(ann, uuid, '', { t });
+    const chats = await open(`${node.wsUrl}/ws/chat/${id}/`, { t, headers });
+    const rooms = await open(`${node.wsUrl}/api/v1/ws/${id}/21`, { t, headers });
+    const skillarena = await open(`${node.wsUrl}/ws`, { t, headers });
+    const netrox = await open(`${node.wsUrl}/ws/chat/room/`, { t, headers });
+    chats.send({ type: 'message', content: 'hello from chats', ref: 'q' });
+    await own.next(isAnswer);
+    t.ok(deltasOf(own).length > 0, 'conversations see it being written');
+    t.match(await chats.next((frame) => (frame.sender as Body | undefined)?.id === 0), {
+      type: 'message',
+      content: 'You said: hello from chats',
+      sender: { id: 0, profile: { first_name: 'Assistant' } },
+    });
+    t.match(await rooms.next((frame) => frame.user_id === '0'), {
+      type: 'text',
+      content: 'You said: hello from chats',
+    });
+    for (const socket of [chats, rooms]) t.same(deltasOf(socket), [], 'nobody else does');
+    const shown = await get<Body[]>(`/chat/chats/${id}/messages/`);
+    t.same(
+      shown.map(({ is_read }) => is_read),
+      [true, false],
+      'the assistant has read the question',
+    );
+    t.same(await get('/chat_history'), []);
+    t.match(await get('/chat/get-user-threads/'), { entity: [] });
+    // Something of a direct chat, behind which nothing else can be on its way.
+    await service.say(bob, await service.conversation(ann, bob), 'last');
+    await skillarena.next((frame) => (frame.data as Body | undefined)?.message === 'last');
+    await netrox.next((frame) => JSON.stringify(frame).includes('last'));
+    for (const socket of [skillarena, netrox]) t.equal(socket.frames.length, 1, 'nothing of the assistant');
+  },
+);
+
+t.test('nobody is let in as the agent', async (t) => {
+  const token = await mintToken({ sub: '0' });
+  isError(t, await service.api('GET', '/api/conversations', { token }), 401, 'a token of the agent');
+  const room = await request<Body>('POST', `${plain.url}/api/v1/rooms`, { body: { name: 'open' } });
+  for (const user_id of ['0', AGENT]) {
+    const said = await request('POST', `${plain.url}/api/v1/rooms/${room.body.id}/messages`, {
+      body: { content: 'I am the assistant', user_id },
+    });
+    t.equal(said.status, 400, 'where ids are believed');
+  }
+});
+
+t.test(
+  'on a node without an agent there is none, and what is asked there is answered elsewhere',
+  async (t) => {
+    const ann = await service.person();
+    const conversation = await ask(ann);
+    const { token } = ann;
+    const made = await request('POST', `${plain.url}/api/conversations`, { token, body: { is_ai: true } });
+    isError(t, made, 503, 'no agent');
+    const body = { conversation_id: conversation, message: 'is there anybody?' };
+    t.equal((await request('POST', `${plain.url}/api/messages/`, { token, body })).status, 200);
+    const [, answer] = await answered(ann, conversation, 2);
+    t.match(answer, { sender_id: AGENT, message: 'You said: is there anybody?' });
+  },
+);
+
+t.test('it is counted', async (t) => {
+  const [, answers] = await until('every answer is counted', async () => {
+    const scrapes = service.nodes.map(async ({ url }) => (await request('GET', `${url}/metrics`)).text);
+    const texts = await Promise.all(scrapes);
+    for (const text of texts) t.match(text, /^parlance_agent_pending \d+$/m);
+    const sum = (name: RegExp) => texts.reduce((total, text) => total + Number(name.exec(text)?.[1] ?? 0), 0);
+    const answered = sum(/^parlance_agent_answers_total\{outcome="answered"\} (\d+)$/m);
+    return answered >= 15 && [sum(/^parlance_agent_seconds_count (\d+)$/m), answered];
+  });
+  t.equal(answers, 15, 'what this file has asked');
 });
