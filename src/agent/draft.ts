@@ -52,11 +52,7 @@ export class AnswerDraft {
     this.stop();
     await this.#publishing;
     // What is no Unicode would come back changed.
-    this.#text = Buffer.from(this.#text).toString();
-    if (Buffer.byteLength(this.#text) > this.#maxBytes) {
-      const room = Math.max(0, this.#maxBytes - Buffer.byteLength(ELLIPSIS));
-      this.#text = decodePrefix(Buffer.from(this.#text), room) + ELLIPSIS;
-    }
+    this.#text = shortened(Buffer.from(this.#text).toString(), this.#maxBytes);
     this.#show();
     // Awaited: it is to arrive before the stored message.
     await this.#publishing;
@@ -80,4 +76,11 @@ export class AnswerDraft {
     };
     this.#publishing = this.#publish(event).then(done, done);
   }
+}
+
+/** The text, or as much of it as leaves room for an ellipsis within `maxBytes` of UTF-8. */
+export function shortened(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= maxBytes) return text;
+  return decodePrefix(bytes, Math.max(0, maxBytes - Buffer.byteLength(ELLIPSIS))) + ELLIPSIS;
 }

@@ -68,7 +68,7 @@ export class Run {
 
   async #keep(): Promise<void> {
     try {
-      if (!(await this.#options.jobs.hold(this.#room.id, this.#token, 'keep'))) this.abort();
+      if (!(await this.#options.jobs.hold(this.#room.id, this.#token))) this.abort();
     } catch {
       // Redis is away. When it is back, the next beat tells whose the lease is; storing twice is not possible anyway.
     }

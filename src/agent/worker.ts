@@ -105,7 +105,7 @@ export class AgentWorker {
     this.#count += 1;
     const token = `${this.#name}.${this.#count}`;
     const run = new Run(this.#options, room, token);
-    if (this.#runs.has(room.id) || !(await jobs.hold(room.id, token, 'take'))) {
+    if (this.#runs.has(room.id) || !(await jobs.hold(room.id, token))) {
       // Whoever answers there looks again at the end. A job of theirs stays: it is found when they do not come to the end.
       return job.claimed ? undefined : jobs.done(job);
     }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeltaEvent } from '../core/model.js';
-import { AnswerDraft } from './draft.js';
+import { AnswerDraft, shortened } from './draft.js';
 import { type FailureReason, type Model, ModelError, type Turn } from './model.js';
 import { type AgentStats, count } from './stats.js';
 
@@ -60,7 +60,7 @@ export async function write(
       onFailure(failure);
       const pauseMs = pauseAfter(failure, attempt);
       if (pauseMs === undefined || performance.now() + pauseMs > deadline) {
-        return { text: APOLOGIES[failure.reason] ?? APOLOGY, outcome: 'apologised' };
+        return { text: shortened(APOLOGIES[failure.reason] ?? APOLOGY, maxBytes), outcome: 'apologised' };
       }
       await sleep(pauseMs, undefined, { signal });
     }

@@ -21,11 +21,10 @@ export interface AgentJobs {
   takeOver(count: number): Promise<AgentJob[]>;
   done(job: AgentJob): Promise<void>;
   /**
-   * Takes or keeps the lease of a room: while it lasts nobody else answers there. `take`: when it is free or has this
-   * token; `keep`: only when it has it.
-   * @returns whether it is held now
+   * Takes or prolongs the lease of a room, unless another token has it: while it lasts nobody else answers there.
+   * @returns whether this token has it now
    */
-  hold(room: RoomId, token: string, how: 'take' | 'keep'): Promise<boolean>;
+  hold(room: RoomId, token: string): Promise<boolean>;
   release(room: RoomId, token: string): Promise<void>;
   /** The oldest pending question of a room. */
   next(room: RoomId): Promise<Offset | undefined>;
@@ -38,5 +37,5 @@ export interface AgentJobs {
   sweep(everyMs: number): Promise<number>;
 }
 
-/** How long the lease of a room lasts without being kept, in ms. */
+/** How long the lease of a room lasts without being prolonged, in ms. */
 export const AGENT_LEASE_MS = 9_000;

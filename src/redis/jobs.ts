@@ -73,8 +73,8 @@ export class RedisAgentJobs implements AgentJobs {
     await guard(this.#client.xdel(keys.agentJobs, id));
   }
 
-  async hold(room: RoomId, token: string, how: 'take' | 'keep'): Promise<boolean> {
-    return (await this.#lease(room, token, how)) === 1;
+  async hold(room: RoomId, token: string): Promise<boolean> {
+    return (await this.#lease(room, token, 'hold')) === 1;
   }
 
   async release(room: RoomId, token: string): Promise<void> {
@@ -147,7 +147,7 @@ export class RedisAgentJobs implements AgentJobs {
     }
   }
 
-  async #lease(room: RoomId, token: string, how: 'take' | 'keep' | 'release'): Promise<number> {
+  async #lease(room: RoomId, token: string, how: 'hold' | 'release'): Promise<number> {
     const args = [token, how, AGENT_LEASE_MS];
     const answer = runScript(this.#client, scripts.agentLease, [keys.agentLease(room)], args);
     return (await guard(answer)) as number;

@@ -115,17 +115,15 @@ async function suite(t: Test, url: string, cluster: boolean): Promise<void> {
 
   t.test('a room has one lease', async (t) => {
     const room = 7_777;
-    t.equal(await jobs.hold(room, 'a', 'keep'), false, 'nothing to keep');
-    t.equal(await jobs.hold(room, 'a', 'take'), true);
-    t.equal(await jobs.hold(room, 'a', 'take'), true, 'taken again after a lost answer');
-    t.equal(await jobs.hold(room, 'b', 'take'), false);
-    t.equal(await jobs.hold(room, 'a', 'keep'), true);
+    t.equal(await jobs.hold(room, 'a'), true);
+    t.equal(await jobs.hold(room, 'a'), true, 'prolonged');
+    t.equal(await jobs.hold(room, 'b'), false);
     const left = await side.commands.pttl(keys.agentLease(room));
     t.ok(left > 0 && left <= 9_000, `${left} ms`);
     await jobs.release(room, 'b');
-    t.equal(await jobs.hold(room, 'b', 'take'), false, 'nobody gives back what is not theirs');
+    t.equal(await jobs.hold(room, 'b'), false, 'nobody gives back what is not theirs');
     await jobs.release(room, 'a');
-    t.equal(await jobs.hold(room, 'b', 'take'), true);
+    t.equal(await jobs.hold(room, 'b'), true);
   });
 
   t.test('the sweep wakes for what nobody was woken for, once, and one node does it', async (t) => {

@@ -19,7 +19,9 @@ import {
 } from '../helpers/model.js';
 import { freePort, sleep, until } from '../helpers/wait.js';
 
-const SILENCE_MS = 400;
+/** What an endpoint may take that is to fall silent, and any other one on a busy machine. */
+const SILENCE_MS = 1_000;
+const PATIENCE_MS = 20_000;
 
 interface Outcome {
   text: string;
@@ -34,7 +36,7 @@ interface Outcome {
 /** What comes of asking an endpoint of its own that does these things one after the other. */
 async function ask(
   scripts: Script[],
-  more: { maxBytes?: number; url?: string; key?: string } = {},
+  more: { maxBytes?: number; url?: string; key?: string; silenceMs?: number } = {},
 ): Promise<Outcome> {
   const endpoint = await startModel(t, inTurn(...scripts));
   const deltas: DeltaEvent[] = [];
@@ -43,7 +45,7 @@ async function ask(
     baseUrl: more.url ?? endpoint.url,
     apiKey: more.key,
     model: 'some-model',
-    silenceMs: SILENCE_MS,
+    silenceMs: more.silenceMs ?? PATIENCE_MS,
   });
   const written = await write(
     {
@@ -160,7 +162,11 @@ t.test('what may be over soon is asked again', async (t) => {
     ['no further word', stuck, 'silent'],
     ['a line without end', flood, 'garbage'],
   ];
-  const outcomes = await Promise.all(cases.map(([, script]) => ask([script, good])));
+  const outcomes = await Promise.all(
+    cases.map(([, script, reason]) =>
+      ask([script, good], reason === 'silent' ? { silenceMs: SILENCE_MS } : {}),
+    ),
+  );
   for (const [i, [what, , reason]] of cases.entries()) {
     const { text, reasons, deltas, asked } = outcomes[i] as Outcome;
     t.same([text, reasons, asked], ['The whole answer.', [reason], 2], what);
@@ -184,6 +190,8 @@ t.test('when it goes on failing the answer is an apology in words', async (t) =>
   t.match(refused, { outcome: 'apologised', text: /refused/, asked: 1, reasons: ['refused'] });
   t.match(away, { outcome: 'apologised', text: /cannot be reached/, asked: 0, reasons: { length: 4 } });
   t.same(new Set(away.reasons), new Set(['unreachable']));
+  const short = await ask([refusing(401)], { maxBytes: 20 });
+  t.match(short, { outcome: 'apologised', text: 'I could not answe…' }, 'no longer than any message');
   for (const { text } of [busy, refused, away])
     t.notMatch(text, /\d{3}|127\.0/, 'nothing of how it is built here');
 });
@@ -198,7 +206,7 @@ t.test('a comment now and then is a sign of life', async (t) => {
     piece(response, 'Done.');
     finish(response);
   };
-  t.match(await ask([thinking]), { text: 'Done.', reasons: [], asked: 1 });
+  t.match(await ask([thinking], { silenceMs: SILENCE_MS }), { text: 'Done.', reasons: [], asked: 1 });
 });
 
 t.test('it comes back when the endpoint says', async (t) => {
@@ -239,7 +247,7 @@ t.test('halves of characters are put together, and what is none is replaced', as
 
 t.test('who asks may stop asking', async (t) => {
   const endpoint = await startModel(t, saying('one two three four five six seven eight nine ten', 50));
-  const model = new OpenAiModel({ baseUrl: endpoint.url, apiKey: 'k', model: 'm', silenceMs: SILENCE_MS });
+  const model = new OpenAiModel({ baseUrl: endpoint.url, apiKey: 'k', model: 'm', silenceMs: PATIENCE_MS });
   const stop = new AbortController();
   const failures: ModelError[] = [];
   const writing = write(
