@@ -19,6 +19,8 @@ import { until } from '../helpers/wait.js';
 const service = await startService(t, { AGENT: 'echo', AGENT_RATE: '5', ROOMS_AUTH: 'jwt' });
 /** A node without an agent, on which ids are believed. */
 const plain = await startNode(t, { REDIS_URL: service.redis.url, ROOMS_AUTH: 'trusted' });
+/** For an answer, on a busy machine. */
+const PATIENCE_MS = 20_000;
 const AGENT = '7061726c-616e-8001-8000-000000000000';
 
 async function ask(as: Person): Promise<string> {
@@ -36,10 +38,14 @@ async function answered(
   count: number,
   of: Service = service,
 ): Promise<Body[]> {
-  return until(`${count} messages`, async () => {
-    const { body } = await of.history(person, conversation);
-    return body.length >= count && body;
-  });
+  return until(
+    `${count} messages`,
+    async () => {
+      const { body } = await of.history(person, conversation);
+      return body.length >= count && body;
+    },
+    PATIENCE_MS,
+  );
 }
 
 t.test('a conversation with the agent is an object like any other', async (t) => {
@@ -74,7 +80,7 @@ t.test('what is said is answered, once: typed as it is written, then stored', as
   ];
   sockets[0]?.send({ message: 'one two three four five six', ref: 'q' });
   for (const socket of sockets) {
-    const answer = await socket.next(isAnswer);
+    const answer = await socket.next(isAnswer, PATIENCE_MS);
     t.same(keysOf(answer), ['conversation_id', 'message', 'message_id', 'sender_id', 'timestamp']);
     t.equal(answer.message, 'You said: one two three four five six');
     const deltas = deltasOf(socket);
@@ -197,14 +203,14 @@ t.test(
     const skillarena = await open(`${node.wsUrl}/ws`, { t, headers });
     const netrox = await open(`${node.wsUrl}/ws/chat/room/`, { t, headers });
     chats.send({ type: 'message', content: 'hello from chats', ref: 'q' });
-    await own.next(isAnswer);
+    await own.next(isAnswer, PATIENCE_MS);
     t.ok(deltasOf(own).length > 0, 'conversations see it being written');
-    t.match(await chats.next((frame) => (frame.sender as Body | undefined)?.id === 0), {
+    t.match(await chats.next((frame) => (frame.sender as Body | undefined)?.id === 0, PATIENCE_MS), {
       type: 'message',
       content: 'You said: hello from chats',
       sender: { id: 0, profile: { first_name: 'Assistant' } },
     });
-    t.match(await rooms.next((frame) => frame.user_id === '0'), {
+    t.match(await rooms.next((frame) => frame.user_id === '0', PATIENCE_MS), {
       type: 'text',
       content: 'You said: hello from chats',
     });

@@ -20,7 +20,7 @@ import {
 import { freePort, sleep, until } from '../helpers/wait.js';
 
 /** What an endpoint may take that is to fall silent, and any other one on a busy machine. */
-const SILENCE_MS = 1_000;
+const SILENCE_MS = 3_000;
 const PATIENCE_MS = 20_000;
 
 interface Outcome {
@@ -200,7 +200,7 @@ t.test('a comment now and then is a sign of life', async (t) => {
   const thinking: Script = async (response) => {
     begin(response);
     for (let i = 0; i < 8; i += 1) {
-      await sleep(SILENCE_MS / 4);
+      await sleep(SILENCE_MS / 6);
       response.write(': still thinking\n\n');
     }
     piece(response, 'Done.');
