@@ -22,7 +22,7 @@ import { mintToken } from '../helpers/token.js';
 import { type Owner, sleep, until } from '../helpers/wait.js';
 
 // Most of the time they wait for leases to end.
-t.jobs = 3;
+t.jobs = 2;
 
 const AGENT = formatUuid('user', Number(AGENT_USER));
 /** A node that died holds a room for its lease, and its jobs are looked for every 3 s. */
