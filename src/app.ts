@@ -15,6 +15,7 @@ import { netroxDialect } from './dialects/netrox/index.js';
 import { roomsDialect } from './dialects/rooms/index.js';
 import { skillarenaDialect } from './dialects/skillarena/index.js';
 import { Authenticator } from './http/auth.js';
+import { ApiDocs } from './http/docs.js';
 import { Health, registerHealth } from './http/health.js';
 import { registerMedia } from './http/media.js';
 import { createMetrics, type Metrics } from './http/metrics.js';
@@ -90,6 +91,7 @@ export async function createApp(
   const uploads = new UploadReader(storage.files, uploadLimits);
 
   const auth = new Authenticator(createTokenVerifier(config), people, redis.presence);
+  const docs = new ApiDocs(config.publicUrl);
   const server = await createServer(
     {
       log,
@@ -98,6 +100,7 @@ export async function createApp(
       trustProxy: config.trustProxy,
       allowedOrigins: config.allowedOrigins,
       limits: { max: config.rateLimitMax, windowMs: config.rateLimitWindow, redis: redis.commands },
+      docs,
     },
     auth,
   );
@@ -115,7 +118,10 @@ export async function createApp(
     authenticate: (request) => auth.authenticate(request),
     identify: (request) => auth.identify(request),
     mintToken: (user, claims) => signToken(config, { user, claims }),
-    socket: (scope, route) => sockets.register(scope, route),
+    socket: (scope, route) => {
+      docs.add(route);
+      sockets.register(scope, route);
+    },
   };
   const dialects = [
     skillarenaDialect({ receiptResendMs: config.receiptResendMs }),

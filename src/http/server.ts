@@ -12,6 +12,7 @@ import { ChatError, notFound } from '../core/errors.js';
 import type { Dialect, DialectContext } from '../dialects/dialect.js';
 import type { Authenticator } from './auth.js';
 import { registerJsonBody } from './body.js';
+import { type ApiDocs, documentScope } from './docs.js';
 import { STATUS, toChatError } from './errors.js';
 import { type LimitOptions, registerLimits } from './limits.js';
 import { redactUrl } from './redact.js';
@@ -40,6 +41,7 @@ export interface ServerOptions {
   /** `*` or origins. */
   readonly allowedOrigins: readonly string[];
   readonly limits: LimitOptions;
+  readonly docs: ApiDocs;
 }
 
 /** The HTTP server with everything that all dialects share, and no route yet. */
@@ -67,6 +69,8 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
     frameworkErrors: ({ code }, request, reply) => refusePath(shapes, code, request, reply),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
   }) as unknown as FastifyInstance;
+  // Schemas of answers are for the documents: what is sent is what was made, nothing converted or left out.
+  app.setSerializerCompiler(() => (body) => JSON.stringify(body));
   app.decorate('shapes', shapes);
   app.decorateRequest('admitted', null);
   logRequests(app);
@@ -97,6 +101,7 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
   registerUpgradeChecks(app, options.allowedOrigins);
   answerErrors(app, render);
   answerUnknown(app, render);
+  await options.docs.register(app);
   return app;
 }
 
@@ -109,6 +114,7 @@ export async function mountDialect(
   const render: Render = (error) => dialect.renderError(error);
   await app.register(async (scope) => {
     answerErrors(scope, render);
+    documentScope(scope, dialect);
     dialect.register(scope, context);
   });
   const { unknownBelow } = dialect;
