@@ -24,6 +24,7 @@ import { LOG_REDACTION } from './http/redact.js';
 import { createServer, mountDialect } from './http/server.js';
 import { RETURN_GRACE_MS, SocketHost } from './http/sockets.js';
 import { createTokenVerifier, signToken } from './http/tokens.js';
+import type { Tracing } from './http/tracing.js';
 import { maxUploadRequest, UploadReader } from './http/uploads.js';
 import { Hub } from './realtime/hub.js';
 import { type RealtimeStats, realtimeStats } from './realtime/stats.js';
@@ -77,7 +78,9 @@ export async function createApp(
     faultLoggedAt = performance.now();
     log.error({ err: error }, 'a reader could not go on; trying again');
   };
+  const tracing = await startTracing(config);
   messages.onAppend = (seconds, failed) => {
+    tracing?.appended(seconds, failed);
     if (failed) metrics.appendErrors.inc({ code: failed });
     else metrics.appendSeconds.observe(seconds);
   };
@@ -101,6 +104,7 @@ export async function createApp(
       allowedOrigins: config.allowedOrigins,
       limits: { max: config.rateLimitMax, windowMs: config.rateLimitWindow, redis: redis.commands },
       docs,
+      tracing,
     },
     auth,
   );
@@ -150,8 +154,14 @@ export async function createApp(
   userFeeds.start();
   sockets.start();
   storage.start();
-  const parts = { health, sockets, server, storage, hub, userFeeds, redis, log };
+  const parts = { health, sockets, server, storage, hub, userFeeds, redis, tracing, log };
   return { server, drain: (noticeMs, drainMs) => drain(parts, noticeMs, drainMs) };
+}
+
+/** Loaded only where they are wanted: otherwise traces cost nothing. */
+async function startTracing({ otlpEndpoint, nodeId }: Config): Promise<Tracing | undefined> {
+  if (otlpEndpoint === undefined) return undefined;
+  return (await import('./http/tracing.js')).startTracing(otlpEndpoint, nodeId);
 }
 
 function connectRedis(config: Config, log: Logger, onUnfit: (faults: readonly string[]) => void): RedisSide {
@@ -282,11 +292,12 @@ interface Parts {
   readonly hub: Hub;
   readonly userFeeds: UserFeeds;
   readonly redis: RedisSide;
+  readonly tracing: Tracing | undefined;
   readonly log: Logger;
 }
 
 async function drain(parts: Parts, noticeMs: number, drainMs: number): Promise<void> {
-  const { health, sockets, server, storage, hub, userFeeds, redis, log } = parts;
+  const { health, sockets, server, storage, hub, userFeeds, redis, tracing, log } = parts;
   health.draining = true;
   const steps: [string, () => unknown][] = [
     // Load balancers notice first: until then this node still serves what they send.
@@ -298,6 +309,7 @@ async function drain(parts: Parts, noticeMs: number, drainMs: number): Promise<v
     ['hub', () => hub.close()],
     // Who only moved to another node within this time never left.
     ['redis', () => redis.close(RETURN_GRACE_MS)],
+    ['traces', () => tracing?.close()],
   ];
   for (const [step, run] of steps) {
     try {
