@@ -43,8 +43,8 @@ export class ApiDocs {
       },
       transform: ({ schema, url, route }) => {
         const { docs, socket } = route.config ?? {};
-        // Sockets are in the other document.
-        if (socket || url.startsWith(BASE)) return { schema: { ...schema, hide: true }, url };
+        // Sockets are in the other document; what has no tag is no part of the API.
+        if (socket || schema?.tags === undefined) return { schema: { ...schema, hide: true }, url };
         const { query, headers, form } = docs ?? {};
         return {
           schema: {

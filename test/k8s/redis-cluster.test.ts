@@ -12,6 +12,8 @@ import { startProgram } from '../helpers/process.js';
 import { askRedis } from '../helpers/redis.js';
 import { freePort, until } from '../helpers/wait.js';
 
+/** Where a scheduler may put six pods on three machines. */
+const MACHINES = 'aabcbc';
 const PASSWORD = 'a-password-of-the-tests';
 const objects = render(`${K8S}/overlays/production`);
 const set = find(objects, 'StatefulSet', 'redis');
@@ -27,7 +29,11 @@ t.test('the servers of the manifests become a cluster, and stay one', async (t) 
     const data = mkdtempSync(join(dir, 'redis-'));
     const [, ...args] = server?.command ?? [];
     const given = args.map((one) =>
-      one.replace('$(POD_IP)', '127.0.0.1').replace('$(REDIS_PASSWORD)', PASSWORD).replace('/data', data),
+      one
+        .replace('$(POD_IP)', '127.0.0.1')
+        .replace('$(MACHINE)', `machine-${MACHINES[i]}`)
+        .replace('$(REDIS_PASSWORD)', PASSWORD)
+        .replace('/data', data),
     );
     startProgram(
       t,
@@ -59,7 +65,32 @@ t.test('the servers of the manifests become a cluster, and stay one', async (t) 
   t.match(first.stdout, /the cluster is there/);
   const again = bootstrap();
   t.equal(again.status, 0, again.stdout + again.stderr);
-  t.match(again.stdout, /there is a cluster of 6 already/, 'a second run leaves it alone');
+  t.match(again.stdout, /there is a cluster already/, 'a second run leaves it alone');
+
+  const cli = ['-p', String(ports[0]), '--no-auth-warning', '-a', PASSWORD, 'cluster', 'nodes'];
+  const nodes = () => {
+    const { stdout } = spawnSync(process.env.REDIS_CLI ?? 'redis-cli', cli, {
+      encoding: 'utf8',
+      timeout: 10_000,
+    });
+    const rows = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' '));
+    return rows.map(([id = '', address = '', flags = '', primary = '']) => {
+      return { id, machine: address.split(',')[1], flags, primary };
+    });
+  };
+  // Word of who follows whom gets around a little later.
+  const servers = await until('all replicas are known', () => {
+    const found = nodes();
+    return found.filter(({ flags }) => flags.includes('slave')).length === 3 && found;
+  });
+  const primaries = servers.filter(({ flags }) => flags.includes('master'));
+  t.same(primaries.map(({ machine }) => machine).sort(), ['machine-a', 'machine-b', 'machine-c']);
+  for (const { machine, primary } of servers.filter(({ flags }) => flags.includes('slave'))) {
+    t.not(machine, primaries.find(({ id }) => id === primary)?.machine, 'no replica beside its primary');
+  }
 
   const settings = find(objects, 'ConfigMap', 'parlance').data as Record<string, string>;
   t.match(settings, { REDIS_CLUSTER: 'true', DURABILITY: 'durable' });
