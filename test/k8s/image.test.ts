@@ -74,7 +74,7 @@ t.test('what it begins with, and how it is started', async (t) => {
   // The health check, against something that answers and something that does not.
   const [file = '', ...args] = check;
   const port = String(await freePort());
-  const dead = spawnSync(file, args, { env: { PATH: process.env.PATH, PORT: port }, timeout: 20_000 });
+  const dead = spawnSync(file, args, { env: { PATH: process.env.PATH, PORT: port }, timeout: 60_000 });
   t.equal(dead.status, 1, 'nobody there');
 });
 
@@ -111,7 +111,7 @@ t.test('what is copied is there, is not ignored, and is enough', async (t) => {
       cwd: dir,
       encoding: 'utf8',
       env: { PATH: process.env.PATH },
-      timeout: 30_000,
+      timeout: 120_000,
     });
   const load = run('scripts/loadtest.mjs', '--help');
   t.equal(load.status, 0, load.stderr);

@@ -27,14 +27,14 @@ const dataOf = (objects: readonly K8sObject[]) =>
   find(objects, 'ConfigMap', 'parlance').data as Record<string, string>;
 const nameOf = ({ kind, metadata }: K8sObject) => `${kind} ${metadata.name}`;
 
-const { error: noKubectl } = spawnSync('kubectl', ['version', '--client'], { timeout: 10_000 });
+const { error: noKubectl } = spawnSync('kubectl', ['version', '--client'], { timeout: 60_000 });
 const skip = noKubectl && 'there is no kubectl here to compare with';
 
 t.test('they are rendered as kubectl renders them', { skip: skip ?? false }, async (t) => {
   for (const { name, objects } of rendered) {
     const { stdout, stderr, status } = spawnSync('kubectl', ['kustomize', `${K8S}/overlays/${name}`], {
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 120_000,
     });
     t.equal(status, 0, stderr);
     const theirs = parseAllDocuments(stdout).map((document) => document.toJS() as K8sObject);

@@ -53,7 +53,7 @@ t.test('the servers of the manifests become a cluster, and stay one', async (t) 
   const bootstrap = () =>
     spawnSync('sh', [file], {
       encoding: 'utf8',
-      timeout: 90_000,
+      timeout: 180_000,
       env: {
         PATH: process.env.PATH,
         REDISCLI_AUTH: PASSWORD,
@@ -71,7 +71,7 @@ t.test('the servers of the manifests become a cluster, and stay one', async (t) 
   const nodes = () => {
     const { stdout } = spawnSync(process.env.REDIS_CLI ?? 'redis-cli', cli, {
       encoding: 'utf8',
-      timeout: 10_000,
+      timeout: 60_000,
     });
     const rows = stdout
       .trim()
