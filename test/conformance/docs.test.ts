@@ -62,7 +62,7 @@ const DOCUMENTED: Record<string, [method: string, path: string][]> = {
 };
 const unnamed = (path: string) => path.replace(/[{<]\w+[>}]/g, '{}');
 
-const world = await startFileWorld(t);
+const world = await startFileWorld(t, { AGENT: 'echo' });
 const docs = await ApiDocs.of(world.next());
 
 t.test('both are valid by their specifications', async (t) => {
@@ -299,7 +299,14 @@ t.test('what sockets take and say is as they say', async (t) => {
   const conversation = await connect(`/api/conversations/${conversation_id}/connect`);
   const spoken = { message: 'a', sender_id: Number(ann) };
   const refused = [[], 'text', { message: {} }, { message: 'a', sender_id: 1.5 }, { type: 'text' }];
-  await speak(t, '/api/conversations/{conversation}/connect', conversation, [spoken], refused);
+  const inConversation = '/api/conversations/{conversation}/connect';
+  await speak(t, inConversation, conversation, [spoken], refused);
+  const asked = await api<{ conversation_id: string }>('POST', '/api/conversations', { is_ai: true });
+  const agent = await connect(`/api/conversations/${asked.conversation_id}/connect`);
+  agent.send({ message: 'say something' });
+  await until('the answer', () => agent.frames.filter(({ message }) => message !== undefined).length === 2);
+  t.ok(agent.frames.some(({ type }) => type === 'delta'));
+  for (const frame of agent.frames) t.same(docs.faultsOfFrame(inConversation, frame), []);
 
   const skill = await connect('/ws');
   const listening = await connect('/ws', other);

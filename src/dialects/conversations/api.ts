@@ -126,6 +126,11 @@ export const socketDocs = {
   sends: {
     message: Type.Object({ ...Said, conversation_id: Type.String(), ref: Type.Optional(RefBack) }),
     error: Type.Object({ ...ErrorShape.properties, ref: Type.Optional(RefBack) }),
+    delta: Type.Object({
+      type: Type.Literal('delta'),
+      text: Type.String(),
+      at: Type.Optional(Type.Literal(0, { description: 'the answer begins anew: what came before is void' })),
+    }),
     cursor: CursorFrame,
     reset: ResetFrame,
   },
