@@ -141,7 +141,11 @@ t.test('a client that was away', async (t) => {
       0,
       'nobody had to start over',
     );
-    await until('all were away twelve times', () => wanderers.every((one) => one.closes.length >= 12), 10_000);
+    await until(
+      'all were away twelve times',
+      () => wanderers.every((one) => one.closes.length >= 12),
+      10_000,
+    );
     t.strictSame(faultsIn(received(writer), 1), []);
   });
 
