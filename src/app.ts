@@ -15,6 +15,7 @@ import { netroxDialect } from './dialects/netrox/index.js';
 import { roomsDialect } from './dialects/rooms/index.js';
 import { skillarenaDialect } from './dialects/skillarena/index.js';
 import { Authenticator } from './http/auth.js';
+import { registerConsole } from './http/console.js';
 import { Health, registerHealth } from './http/health.js';
 import { registerMedia } from './http/media.js';
 import { createMetrics, type Metrics } from './http/metrics.js';
@@ -104,6 +105,7 @@ export async function createApp(
   const health = new Health(redis.fanOut);
   registerHealth(server, health, metrics.registry);
   registerMedia(server, storage.files, auth);
+  if (config.console) await registerConsole(server, config.s3PublicEndpoint, log);
   const context: DialectContext = {
     people,
     rooms: new Rooms(redis.rooms),
