@@ -9,8 +9,8 @@ export interface ChannelEvents {
   receipt: [receipt: Receipt];
   /** Somebody came to the room or left it, in the document's words. */
   presence: [text: string, at: number];
-  /** The agent types: this comes next. The message itself follows. */
-  delta: [text: string];
+  /** The agent types: this belongs at that place of its answer (0: it begins anew). The message itself follows. */
+  delta: [text: string, at: number | undefined];
   /** The place to resume from no longer exists: what is shown is to be loaded anew. */
   reset: [];
   /** Live, after each connect: what came before has been delivered. */

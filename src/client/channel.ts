@@ -214,7 +214,7 @@ export class Channel extends Emitter<ChannelEvents> {
         this.emit('presence', said.text, said.at);
         break;
       case 'delta':
-        this.emit('delta', said.text);
+        this.emit('delta', said.text, said.at);
         break;
       case 'error':
         this.#takeError(said.detail, said.ref, said.retry);

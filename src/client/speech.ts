@@ -10,7 +10,7 @@ export type Said =
   | { readonly kind: 'ack'; readonly ref: string; readonly id: string; readonly at: number }
   | { readonly kind: 'receipt'; readonly receipt: Receipt; readonly frame: Frame }
   | { readonly kind: 'presence'; readonly text: string; readonly at: number }
-  | { readonly kind: 'delta'; readonly text: string }
+  | { readonly kind: 'delta'; readonly text: string; readonly at: number | undefined }
   | {
       readonly kind: 'error';
       readonly detail: string;
@@ -101,7 +101,11 @@ export function readCommon(frame: Frame): Said {
     case 'reset':
       return { kind: 'reset' };
     case 'delta':
-      return { kind: 'delta', text: String(frame.text ?? '') };
+      return {
+        kind: 'delta',
+        text: String(frame.text ?? ''),
+        at: typeof frame.at === 'number' ? frame.at : undefined,
+      };
     case 'error':
       return errorOf(frame.detail, frame);
     default:

@@ -88,7 +88,7 @@ async function deliver(desk: Desk, room: Room, key: string): Promise<void> {
     const attachments = one.attachments ?? (await uploadOf(desk, room, one, to ?? ''));
     room.setSending(key, { attachments });
     // Files belong to the document that has them in its frames.
-    const channel = attachments.length > 0 ? desk.main.value : (desk.talks.current.value ?? desk.main.value);
+    const channel = attachments.length > 0 ? desk.main.value : await desk.talks.channelFor(room);
     if (!channel) return;
     const message = await channel.send({ text: one.text, to, attachments }, key);
     room.take([message]);

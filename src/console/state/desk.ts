@@ -2,15 +2,12 @@ import { batch, computed, signal } from '@preact/signals';
 import type { Channel, Conversation, Message, Parlance, Person } from '../../client/index.js';
 import { Addresses } from './files.js';
 import { record } from './frames.js';
-import { loadNewest } from './histories.js';
+import { loadNewest, nameFiles } from './histories.js';
 import { type Host, isLooking, wordsOf } from './host.js';
 import { People } from './people.js';
 import { Room } from './room.js';
 import { Seen } from './seen.js';
 import { Talks } from './talks.js';
-
-/** People whose presence the list shows. */
-const WATCHED = 30;
 
 /** Everything of somebody who is signed in. */
 export class Desk implements Host {
@@ -36,7 +33,6 @@ export class Desk implements Host {
   /** The channel of all direct chats: what the list lives on. */
   readonly main = signal<Channel | undefined>(undefined);
   readonly #onEnded: () => void;
-  readonly #watching = new Map<string, () => void>();
 
   constructor(client: Parlance, me: Person, onEnded: () => void) {
     this.client = client;
@@ -70,7 +66,6 @@ export class Desk implements Host {
         this.listed.value = true;
       });
       void this.#countUnread([...agent, ...joined]);
-      this.#watchPresence();
     } catch (error) {
       if (this.listed.value !== true) this.listed.value = { fault: wordsOf(error) };
     }
@@ -82,12 +77,14 @@ export class Desk implements Host {
     if (known) {
       const last = conversation.last ?? known.conversation.value.last;
       known.conversation.value = { ...conversation, last };
-      if (conversation.kind === 'direct' && known !== this.open.value)
-        known.unread.value = conversation.unread;
+      if (conversation.kind === 'direct' && known !== this.open.value) {
+        known.count(conversation.unread, conversation.last?.offset ?? 0, this.me.id);
+      }
       return known;
     }
-    const room = new Room(conversation);
+    const room = new Room(conversation, this.me.id);
     this.rooms.value = new Map([...this.rooms.value, [room.id, room]]);
+    this.#watchPresence(room);
     this.lobby.value = this.lobby.value.filter(({ id }) => id !== room.id);
     return room;
   }
@@ -103,7 +100,7 @@ export class Desk implements Host {
       return;
     }
     if (this.open.value === room && room.newFrom.value === undefined) room.newFrom.value = others[0]?.id;
-    room.unread.value += others.length;
+    room.countMore(others);
     if (room.conversation.value.kind === 'direct')
       for (const { id } of others) this.main.value?.report(id, 'delivered');
   }
@@ -115,12 +112,11 @@ export class Desk implements Host {
     const newest = messages.value.at(-1);
     if (newest) this.seen.note(room.id, newest);
     if (room.conversation.value.kind !== 'direct') return;
-    for (const { id, sender, status } of messages.value) {
-      if (sender === this.me.id || status === 'read') continue;
-      const talk = this.talks.current.value;
-      if (!(talk?.speech.report && talk.report(id, 'read'))) this.main.value?.report(id, 'read');
-      room.mark(id, 'read');
+    const unread = messages.value.filter(({ sender, status }) => sender !== this.me.id && status !== 'read');
+    for (const { id } of unread) {
+      if (!this.talks.current.value?.report(id, 'read')) this.main.value?.report(id, 'read');
     }
+    room.mark(new Set(unread.map(({ id }) => id)), 'read');
   }
 
   async #start(): Promise<void> {
@@ -130,7 +126,7 @@ export class Desk implements Host {
     main.on('message', (message) => void this.#onMessage(message));
     main.on('receipt', ({ message, status }) => {
       for (const room of this.rooms.value.values()) {
-        if (room.messages.value.some(({ id }) => id === message)) room.mark(message, status);
+        if (room.messages.value.some(({ id }) => id === message)) room.mark(new Set([message]), status);
       }
     });
     main.on('reset', () => void this.#startOver());
@@ -144,16 +140,12 @@ export class Desk implements Host {
 
   async #onMessage(message: Message): Promise<void> {
     const room = this.rooms.value.get(message.room);
-    if (room) {
-      this.receive(room, [message]);
-      return;
-    }
-    // Somebody has written for the first time.
-    await this.reload();
+    // Somebody has written for the first time: the list counts what is unread already.
+    if (!room) await this.reload();
     const found = this.rooms.value.get(message.room);
     if (!found) return;
-    found.take([message]);
-    if (message.sender !== this.me.id) this.main.value?.report(message.id, 'delivered');
+    this.receive(found, [message]);
+    if (message.attachments.length > 0) void nameFiles(this, found);
   }
 
   async #startOver(): Promise<void> {
@@ -171,7 +163,7 @@ export class Desk implements Host {
       if (!last) continue;
       room.conversation.value = { ...room.conversation.value, last };
       const seen = this.seen.offsetOf(room.id);
-      room.unread.value = last.sender === this.me.id ? 0 : Math.max(0, last.offset - seen);
+      room.count(last.sender === this.me.id ? 0 : Math.max(0, last.offset - seen), last.offset, this.me.id);
     }
   }
 
@@ -179,14 +171,11 @@ export class Desk implements Host {
     return this.client.api.history(conversation, { limit: 1 }).catch(() => []);
   }
 
-  #watchPresence(): void {
-    for (const room of this.order.value.slice(0, WATCHED)) {
-      const { kind, other } = room.conversation.value;
-      if (kind !== 'direct' || other === undefined || this.#watching.has(other)) continue;
-      const stop = this.client.presence.watch(other, (presence) => {
-        room.presence.value = presence;
-      });
-      this.#watching.set(other, stop);
-    }
+  #watchPresence(room: Room): void {
+    const { kind, other } = room.conversation.value;
+    if (kind !== 'direct' || other === undefined) return;
+    this.client.presence.watch(other, (presence) => {
+      room.presence.value = presence;
+    });
   }
 }

@@ -45,10 +45,25 @@ export class Room {
   readonly last = computed(() => this.messages.value.at(-1) ?? this.conversation.value.last);
   readonly activeAt = computed(() => this.last.value?.at ?? this.conversation.value.createdAt);
 
-  constructor(conversation: Conversation) {
+  /** The newest message that the service had counted when it told what is unread. */
+  #counted = 0;
+
+  constructor(conversation: Conversation, me: string) {
     this.id = conversation.id;
     this.conversation.value = conversation;
-    this.unread.value = conversation.unread;
+    this.count(conversation.unread, conversation.last?.offset ?? 0, me);
+  }
+
+  /** The service counts `unread` messages up to `offset`; what came since is added. */
+  count(unread: number, offset: number, me: string): void {
+    this.#counted = offset;
+    const since = this.messages.value.filter((message) => message.offset > offset && message.sender !== me);
+    this.unread.value = unread + since.length;
+  }
+
+  /** Adds messages of others, but for those that were counted already. */
+  countMore(messages: readonly Message[]): void {
+    this.unread.value += messages.filter(({ offset }) => offset > this.#counted).length;
   }
 
   /** Takes messages, known ones too: what each document knows of them is put together. @returns those that are new */
@@ -64,11 +79,19 @@ export class Room {
     return fresh;
   }
 
-  /** Somebody got or read a message. */
-  mark(id: string, status: Status): void {
+  /** Somebody got or read messages. */
+  mark(ids: ReadonlySet<string>, status: Status): void {
+    if (ids.size === 0) return;
     this.messages.value = this.messages.value.map((message) =>
-      message.id === id ? { ...message, status: further(message.status, status) } : message,
+      ids.has(message.id) ? { ...message, status: further(message.status, status) } : message,
     );
+  }
+
+  /** The agent types: `text` belongs at `at` of its answer. Who came late lacks the beginning. */
+  type(text: string, at: number | undefined): void {
+    const before = this.typing.value ?? '';
+    const place = at ?? before.length;
+    this.typing.value = (place > before.length ? `${before}…` : before.slice(0, place)) + text;
   }
 
   /** Forgets what may no longer be so. */

@@ -24,14 +24,10 @@ export class Talks {
   readonly current = signal<Channel | undefined>(undefined);
   readonly state = signal<ConnectionState>('idle');
   readonly #host: Host;
-  readonly #channels = new Map<string, Channel>();
+  readonly #channels = new Map<string, Promise<Channel>>();
   readonly #stop: () => void;
   /** What is spoken in the open conversation. */
-  readonly dialect = computed<DialectName>(() => {
-    const room = this.#host.open.value;
-    const spoken = SPOKEN[room?.conversation.value.kind ?? 'direct'];
-    return spoken.find((one) => one === this.choice.value) ?? (spoken[0] as DialectName);
-  });
+  readonly dialect = computed<DialectName>(() => this.#dialectFor(this.#host.open.value));
 
   constructor(host: Host) {
     this.#host = host;
@@ -63,31 +59,44 @@ export class Talks {
     channel.on('ready', show);
   }
 
+  /** The channel on which a room is spoken in: never another room's, however soon somebody turned here. */
+  async channelFor(room: Room): Promise<Channel> {
+    const dialect = this.#dialectFor(room);
+    const main = this.#host.main.peek();
+    if (dialect === 'skillarena' && main) return main;
+    const key = dialect === 'netrox' ? dialect : `${dialect} ${room.id}`;
+    const known = this.#channels.get(key);
+    this.#channels.delete(key);
+    const channel = known && (await known).state !== 'ended' ? known : this.#open(room, dialect);
+    this.#channels.set(key, channel);
+    await this.#closeOldest();
+    return channel;
+  }
+
+  #dialectFor(room: Room | undefined): DialectName {
+    const spoken = SPOKEN[room?.conversation.value.kind ?? 'direct'];
+    return spoken.find((one) => one === this.choice.value) ?? (spoken[0] as DialectName);
+  }
+
   async #turnTo(room: Room | undefined, dialect: DialectName, main: Channel): Promise<void> {
-    const channel = room && dialect !== 'skillarena' ? await this.#channelOf(room, dialect) : main;
+    const channel = room ? await this.channelFor(room) : main;
     // By now somebody may have turned elsewhere.
     if (this.#host.open.peek() !== room || this.dialect.peek() !== dialect) return;
     this.current.value = channel;
     this.state.value = channel.live ? 'open' : channel.state;
   }
 
-  async #channelOf(room: Room, dialect: DialectName): Promise<Channel> {
-    const key = dialect === 'netrox' ? dialect : `${dialect} ${room.id}`;
-    const known = this.#channels.get(key);
-    if (known && known.state !== 'ended') {
-      this.#channels.delete(key);
-      this.#channels.set(key, known);
-      return known;
-    }
+  async #open(room: Room, dialect: DialectName): Promise<Channel> {
     const channel = await this.#host.client.open(dialect, room.id);
-    this.#channels.set(key, channel);
     this.#listen(channel, room);
-    const [oldest] = this.#channels.keys();
-    if (this.#channels.size > MAX_ROOMS && oldest !== undefined) {
-      this.#channels.get(oldest)?.close();
-      this.#channels.delete(oldest);
-    }
     return channel;
+  }
+
+  async #closeOldest(): Promise<void> {
+    const [oldest] = this.#channels;
+    if (!oldest || this.#channels.size <= MAX_ROOMS) return;
+    this.#channels.delete(oldest[0]);
+    (await oldest[1]).close();
   }
 
   #listen(channel: Channel, room: Room): void {
@@ -100,12 +109,15 @@ export class Talks {
       host.receive(at, [message]);
       void nameFiles(host, at);
     });
-    channel.on('receipt', ({ message, status }) => room.mark(message, status));
-    channel.on('delta', (text) => {
-      room.typing.value = (room.typing.value ?? '') + text;
-    });
+    channel.on('receipt', ({ message, status }) => room.mark(new Set([message]), status));
+    channel.on('delta', (text, at) => room.type(text, at));
     channel.on('presence', (text, at) => {
       room.notice.value = { text, at };
+    });
+    // What was said before the socket was open may have come after the history was read.
+    const stop = channel.on('ready', () => {
+      stop();
+      void loadNewest(host, room);
     });
     channel.on('reset', () => {
       room.clear();

@@ -27,7 +27,11 @@ export function Avatar({ id, name, kind = 'direct', small = false, online = fals
 function initialsOf(name: string): string {
   const words = name.trim().split(/\s+/).filter(Boolean);
   const [first = '?', last = ''] = [words[0], words.length > 1 ? words.at(-1) : ''];
-  return ([...first][0] ?? '').concat([...last][0] ?? '').toUpperCase();
+  // Letters of connected scripts must not be joined.
+  return [first, last]
+    .flatMap((word) => [...word].slice(0, 1))
+    .join('\u200c')
+    .toUpperCase();
 }
 
 function hueOf(text: string): number {

@@ -1,10 +1,10 @@
 import { useEffect, useState } from 'preact/hooks';
+import type { ConversationKind } from '../../client/index.js';
 import { createRoom, startAgent, startDirect } from '../state/actions.js';
 import type { Desk } from '../state/desk.js';
 import { wordsOf } from '../state/host.js';
 import { Avatar } from './avatar.js';
 import { Dialog } from './dialog.js';
-import { Icon } from './icons.js';
 
 /** People that are shown at once. */
 const SHOWN = 50;
@@ -52,14 +52,6 @@ export function NewChat({ desk, onDone }: { desk: Desk; onDone: () => void }) {
             onChoose={() => attempt(() => startAgent(desk))}
           />
         )}
-        {wanted && (
-          <Choice
-            icon="public"
-            title={`Create the public room “${query.trim()}”`}
-            detail="Everybody can find and join it"
-            onChoose={() => attempt(() => createRoom(desk, query.trim()))}
-          />
-        )}
         {people.map(({ id, name, email }) => (
           <li key={id}>
             <button class="choice" type="button" onClick={() => attempt(() => startDirect(desk, id))}>
@@ -73,6 +65,22 @@ export function NewChat({ desk, onDone }: { desk: Desk; onDone: () => void }) {
             </button>
           </li>
         ))}
+        {wanted && !wanted.includes('@') && (
+          <Choice
+            icon="public"
+            title={`Create the public room “${query.trim()}”`}
+            detail="Everybody can find and join it"
+            onChoose={() => attempt(() => createRoom(desk, query.trim()))}
+          />
+        )}
+        {wanted && people.length === 0 && (
+          <Choice
+            icon="direct"
+            title={`Write to the user “${query.trim()}”`}
+            detail="By the id that they have here"
+            onChoose={() => attempt(() => startDirect(desk, query.trim()))}
+          />
+        )}
       </ul>
       {people.length === 0 && (
         <p class="hint">
@@ -91,7 +99,7 @@ function Choice({
   detail,
   onChoose,
 }: {
-  icon: 'agent' | 'public';
+  icon: ConversationKind;
   title: string;
   detail: string;
   onChoose: () => void;
@@ -99,14 +107,13 @@ function Choice({
   return (
     <li>
       <button class="choice" type="button" onClick={onChoose}>
-        <Avatar id={icon} name={title} kind={icon} />
+        <Avatar id={icon} name="@" kind={icon} />
         <span class="clipped">
           <span class="clipped" dir="auto">
             {title}
           </span>
           <small class="clipped">{detail}</small>
         </span>
-        <Icon name="plus" size={16} />
       </button>
     </li>
   );

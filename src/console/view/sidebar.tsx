@@ -23,8 +23,8 @@ export function Sidebar({ desk }: { desk: Desk }) {
       <header>
         <Avatar id={desk.me.id} name={desk.me.name} small />
         <div class="who">
-          <strong class="clipped" dir="auto">
-            {desk.me.name}
+          <strong class="clipped">
+            <bdi>{desk.me.name}</bdi>
           </strong>
           <span class="clipped">{desk.me.email || `user ${desk.me.id}`}</span>
         </div>
@@ -163,15 +163,11 @@ function Row({ desk, room }: { desk: Desk; room: Room }) {
   const { name, kind, other, id } = room.conversation.value;
   const unread = room.unread.value;
   const online = room.presence.value?.online;
-  const label = [name, online ? 'online' : '', unread > 0 ? `${unread} unread` : '']
-    .filter(Boolean)
-    .join(', ');
   return (
     <button
       class={`conversation${unread > 0 ? ' unread' : ''}`}
       type="button"
       aria-current={desk.open.value === room}
-      aria-label={label}
       onClick={() => void openRoom(desk, room)}
     >
       <Avatar id={other ?? id} name={name} kind={kind} online={online} />
@@ -179,6 +175,7 @@ function Row({ desk, room }: { desk: Desk; room: Room }) {
         <span class="name clipped" dir="auto">
           {name}
         </span>
+        {online && <span class="hidden-words"> online</span>}
         <br />
         <span class="preview" dir="auto">
           {previewOf(desk, room)}
@@ -186,7 +183,12 @@ function Row({ desk, room }: { desk: Desk; room: Room }) {
       </span>
       <span class="aside">
         <time>{briefTimeOf(room.activeAt.value)}</time>
-        {unread > 0 && <span class="count">{unread > 999 ? '999+' : unread}</span>}
+        {unread > 0 && (
+          <span class="count">
+            {unread > 999 ? '999+' : unread}
+            <span class="hidden-words"> unread</span>
+          </span>
+        )}
       </span>
     </button>
   );

@@ -67,8 +67,8 @@ function Header({ desk, room }: { desk: Desk; room: Room }) {
       </button>
       <Avatar id={other ?? id} name={name} kind={kind} online={here} />
       <div class="title">
-        <h1 class="clipped" dir="auto">
-          {name}
+        <h1 class="clipped">
+          <bdi>{name}</bdi>
         </h1>
         <p class={`sub clipped${here ? ' here' : ''}`}>{subtitleOf(room)}</p>
       </div>
