@@ -62,7 +62,7 @@ export interface Log {
   /** The newest position of each room, in the order asked; offset 0 for an empty room. */
   tips(rooms: readonly RoomId[]): Promise<Position[]>;
   /** Of `rooms`, those with an append in the last minute, and the Redis time (ms) of the newest. */
-  recentlyAppended(rooms: readonly RoomId[]): Promise<Map<RoomId, number>>;
+  recentlyAppended(rooms: Pick<ReadonlySet<RoomId>, 'keys' | 'has'>): Promise<Map<RoomId, number>>;
 }
 
 /** What a list of rooms shows of one of them to one of its members. */
@@ -119,8 +119,8 @@ export interface FanOutHandler {
 
 /** The fast way to readers; may lose, never reorders. */
 export interface FanOut {
-  /** Resolves when the subscription is acknowledged: whatever is published from now on arrives, or `onSubscribed` comes again. */
-  subscribe(room: RoomId): Promise<void>;
+  /** Resolves when all of them are acknowledged: whatever is published from now on arrives, or `onSubscribed` comes again. */
+  subscribe(rooms: readonly RoomId[]): Promise<void>;
   unsubscribe(room: RoomId): void;
   /** The same for what concerns one user. */
   subscribeUser(user: UserId): Promise<void>;

@@ -44,19 +44,22 @@ export const REMEMBERED_NONCES = 256;
 /** The nonces of the newest entries read, by offset. Bounded by {@link REMEMBERED_NONCES}. */
 export class NonceMemory {
   #first = 0;
-  /** What a quiet log needs: one nonce, and no array. */
-  #only: Nonce | undefined;
-  #nonces: Nonce[] | undefined;
+  #nonces: Nonce[] = [];
+
+  /** What a reader at `head` remembers that has read nothing since. */
+  static from(head: Position): NonceMemory {
+    const memory = new NonceMemory();
+    if (head.offset > 0) memory.push(head.offset, head.nonce);
+    return memory;
+  }
 
   /** Remembers that `offset` holds `nonce`. An offset that does not follow the newest one starts memory anew. */
   push(offset: number, nonce: Nonce): void {
-    if (offset !== this.#first + this.#size || this.#size === 0) {
+    if (offset !== this.#first + this.#nonces.length || this.#nonces.length === 0) {
       this.#first = offset;
-      this.#only = nonce;
-      this.#nonces = undefined;
+      this.#nonces = [nonce];
       return;
     }
-    this.#nonces ??= [this.#only as Nonce];
     this.#nonces.push(nonce);
     // Trim in blocks: shifting at every message would move the whole array every time.
     if (this.#nonces.length >= REMEMBERED_NONCES * 2) {
@@ -66,8 +69,7 @@ export class NonceMemory {
   }
 
   at(offset: number): Nonce | undefined {
-    if (this.#nonces) return this.#nonces[offset - this.#first];
-    return offset === this.#first ? this.#only : undefined;
+    return this.#nonces[offset - this.#first];
   }
 
   /** The oldest offset remembered. */
@@ -77,19 +79,6 @@ export class NonceMemory {
 
   /** Forgets everything above `offset`: those entries are gone from the log. */
   cutAbove(offset: number): void {
-    const kept = Math.max(0, Math.min(this.#size, offset - this.#first + 1));
-    if (this.#nonces) this.#nonces.length = kept;
-    else if (kept === 0) this.#only = undefined;
-  }
-
-  /** Remembers `position` only. */
-  restart(position: Position): void {
-    this.#nonces = undefined;
-    this.#only = undefined;
-    if (position.offset > 0) this.push(position.offset, position.nonce);
-  }
-
-  get #size(): number {
-    return this.#nonces?.length ?? (this.#only === undefined ? 0 : 1);
+    this.#nonces.length = Math.max(0, Math.min(this.#nonces.length, offset - this.#first + 1));
   }
 }

@@ -15,6 +15,8 @@ const MAX_HELD = 1_000;
 /** Passes over the log in one repair: what is missing after them, the tip check finds. */
 const MAX_PASSES = 3;
 const RETRY_MS = 250;
+/** The readers of a feed that has none. Never written to. */
+const NOBODY: Reader[] = [];
 
 export interface FeedOptions {
   readonly log: Log;
@@ -36,13 +38,13 @@ export class RoomFeed implements Feed, Flushable {
   readers = 0;
   /** Since when nobody reads (monotonic ms); kept by the hub. */
   idleSince = 0;
-  /** The newest append (Redis time, ms) that the hub has heard of, and how often it has looked at it. */
-  newestMs = 0;
-  looks = 0;
+  /** While it is being opened: settles when it has begun, or could not; kept by the hub. */
+  opening: Promise<void> | undefined;
   readonly #options: FeedOptions;
-  readonly #memory = new NonceMemory();
   // A person's socket reads thousands of quiet rooms: what only a busy one needs is made when it is needed.
-  readonly #live: Reader[] = [];
+  /** Nonces up to the head; undefined: the head's alone. */
+  #memory: NonceMemory | undefined;
+  #live: Reader[] = NOBODY;
   #behind: Set<Reader> | undefined;
   #tail: Tail | undefined;
   #head: Position = { offset: 0, nonce: '' };
@@ -68,7 +70,8 @@ export class RoomFeed implements Feed, Flushable {
   }
 
   nonceAt(offset: number): Nonce | undefined {
-    return this.#memory.at(offset);
+    if (this.#memory) return this.#memory.at(offset);
+    return offset > 0 && offset === this.#head.offset ? this.#head.nonce : undefined;
   }
 
   /** Whether it is subscribed and was in step once. */
@@ -84,7 +87,6 @@ export class RoomFeed implements Feed, Flushable {
   begin(tip: Position): void {
     this.#head = tip;
     this.#began = tip.offset;
-    if (tip.offset > 0) this.#memory.push(tip.offset, tip.nonce);
     const held = this.#held ?? [];
     this.#held = undefined;
     this.onEvents(held.filter((event) => event.message.offset > tip.offset));
@@ -101,7 +103,7 @@ export class RoomFeed implements Feed, Flushable {
 
   checkTip(tip: Position, headThen: number): void {
     if (this.#held) return; // a repair is under way, or begin() has yet to come
-    const known = this.#memory.at(tip.offset);
+    const known = this.nonceAt(tip.offset);
     const behind = tip.offset > this.#head.offset || tip.offset < headThen;
     if (behind || (known !== undefined && known !== tip.nonce)) this.#startRepair();
   }
@@ -109,7 +111,9 @@ export class RoomFeed implements Feed, Flushable {
   addLive(reader: Reader): void {
     this.flush();
     this.#notBehind(reader);
-    this.#live.push(reader);
+    // An array that was pushed to has room for 17: too much for the one reader that nearly every feed has.
+    if (this.#live.length === 0) this.#live = [reader];
+    else this.#live.push(reader);
   }
 
   addBehind(reader: Reader): void {
@@ -126,7 +130,7 @@ export class RoomFeed implements Feed, Flushable {
   /** Stops everything; what is under way ends without effect. */
   close(): void {
     this.#closed = true;
-    this.#live.length = 0;
+    this.#live = NOBODY;
     this.#behind = undefined;
   }
 
@@ -135,6 +139,10 @@ export class RoomFeed implements Feed, Flushable {
     if (!batch) return;
     this.#batch = undefined;
     this.#options.broadcaster.send(this, batch, this.#live);
+  }
+
+  get #firstRemembered(): number {
+    return this.#memory?.first ?? this.#head.offset;
   }
 
   // The last one takes its place: whoever hands out from the end to the start meets every other reader once.
@@ -157,9 +165,9 @@ export class RoomFeed implements Feed, Flushable {
   #onMessage(event: MessageEvent): void {
     const { message, prev } = event;
     // On its way while the tip was read: part of what the tip stands for.
-    if (message.offset <= (this.#began ?? 0) && message.offset < this.#memory.first) return;
+    if (message.offset <= (this.#began ?? 0) && message.offset < this.#firstRemembered) return;
     const place = { offset: message.offset, nonce: message.nonce, prev };
-    const verdict = classify(this.#head, place, (offset) => this.#memory.at(offset));
+    const verdict = classify(this.#head, place, (offset) => this.nonceAt(offset));
     if (verdict === 'next') this.#deliver(message, event.profile, true);
     else if (verdict !== 'known') {
       this.#options.stats.gaps += 1;
@@ -170,9 +178,10 @@ export class RoomFeed implements Feed, Flushable {
 
   #deliver(message: Message, profile: Profile | undefined, live: boolean): void {
     const before = this.#head;
+    this.#memory ??= NonceMemory.from(before);
+    this.#memory.push(message.offset, message.nonce);
     this.#head = { offset: message.offset, nonce: message.nonce };
     this.#headCreatedMs = message.createdMs;
-    this.#memory.push(message.offset, message.nonce);
     this.tail.push(message, before.offset);
     this.#enqueue({ message, profile, live, before });
   }
@@ -261,13 +270,13 @@ export class RoomFeed implements Feed, Flushable {
     const entries = await this.#options.log.readBefore(this.room.id, from.offset, REMEMBERED_NONCES);
     if (this.#closed) return;
     const common =
-      newestCommon(entries, (offset) => this.#memory.at(offset)) ?? this.#commonStart(entries.length);
+      newestCommon(entries, (offset) => this.nonceAt(offset)) ?? this.#commonStart(entries.length);
     this.flush();
     this.#tail?.clear();
     this.#options.onRollback(this.room, from, common);
     if (common) {
       this.#options.stats.rollbacks += 1;
-      this.#memory.cutAbove(common.offset);
+      this.#memory?.cutAbove(common.offset);
       this.#head = common;
       for (const reader of this.#behind ?? []) reader.rewind(this, common);
       return;
@@ -275,13 +284,13 @@ export class RoomFeed implements Feed, Flushable {
     this.#options.stats.resyncs += 1;
     const [tip] = await this.#options.log.tips([this.room.id]);
     this.#head = tip as Position;
-    this.#memory.restart(this.#head);
+    this.#memory = undefined;
     for (const reader of [...this.#live, ...(this.#behind ?? [])]) reader.restart(this);
   }
 
   // A log that remembers from its first entry has the empty log in common with any other.
   #commonStart(entriesAtOrBelowHead: number): Position | undefined {
-    const wholeHistoryKnown = this.#memory.first <= 1;
+    const wholeHistoryKnown = this.#firstRemembered <= 1;
     return wholeHistoryKnown && entriesAtOrBelowHead < REMEMBERED_NONCES
       ? { offset: 0, nonce: '' }
       : undefined;

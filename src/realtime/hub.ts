@@ -38,8 +38,9 @@ export class Hub {
   readonly #feedOptions: FeedOptions;
   readonly #catchUp: CatchUp;
   readonly #feeds = new Map<RoomId, RoomFeed>();
-  readonly #opening = new Map<RoomId, Promise<void>>();
   readonly #unverified = new Set<RoomId>();
+  /** The newest append (Redis time, ms) heard of in a room, and how often it was looked at. */
+  #recent = new Map<RoomId, { newestMs: number; looks: number }>();
   #verifying = false;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
@@ -78,10 +79,8 @@ export class Hub {
   async open(rooms: readonly Room[]): Promise<RoomFeed[]> {
     const feeds = rooms.map((room) => this.#acquire(room));
     try {
-      await this.#begin(
-        rooms.filter((room) => !this.#opening.has(room.id) && !this.#feeds.get(room.id)?.begun),
-      );
-      await Promise.all(rooms.map((room) => this.#opening.get(room.id)));
+      this.#begin(feeds.filter((feed) => !feed.begun && !feed.opening));
+      await Promise.all(new Set(feeds.map((feed) => feed.opening)));
     } catch (error) {
       for (const feed of feeds) this.release(feed);
       throw error;
@@ -130,33 +129,30 @@ export class Hub {
   }
 
   // Subscribed first, then the tip is read: nothing published in between can be missed.
-  async #begin(rooms: readonly Room[]): Promise<void> {
-    if (rooms.length === 0) return;
-    const ids = rooms.map((room) => room.id);
+  #begin(feeds: readonly RoomFeed[]): void {
+    if (feeds.length === 0) return;
+    const ids = feeds.map((feed) => feed.room.id);
     const opening = (async () => {
-      await Promise.all(ids.map((id) => this.#options.fanOut.subscribe(id)));
-      const tips = await this.#options.log.tips(ids);
-      ids.forEach((id, i) => {
-        this.#feeds.get(id)?.begin(tips[i] as Position);
-      });
+      try {
+        await this.#options.fanOut.subscribe(ids);
+        const tips = await this.#options.log.tips(ids);
+        feeds.forEach((feed, i) => {
+          feed.begin(tips[i] as Position);
+        });
+      } catch {
+        throw new ChatError('unavailable', 'the service is temporarily unavailable', { retryAfterS: 1 });
+      } finally {
+        for (const feed of feeds) feed.opening = undefined;
+      }
     })();
-    const settled = opening.catch(() => {
-      throw new ChatError('unavailable', 'the service is temporarily unavailable', { retryAfterS: 1 });
-    });
-    for (const id of ids) this.#opening.set(id, settled);
-    try {
-      await settled;
-    } finally {
-      for (const id of ids) this.#opening.delete(id);
-    }
+    for (const feed of feeds) feed.opening = opening;
   }
 
   async #checkTips(): Promise<void> {
     this.#closeIdle();
     try {
-      const recent = await this.#options.log.recentlyAppended([...this.#feeds.keys()]);
-      const suspects = [...recent].filter(([room, at]) => this.#isSuspect(room, at));
-      await this.#compare(suspects.map(([room]) => room));
+      const recent = await this.#options.log.recentlyAppended(this.#feeds);
+      await this.#compare(this.#suspects(recent));
     } catch (error) {
       reportFault(this.#options.stats, error);
       // Redis is away; the next round or the new subscription looks again.
@@ -165,13 +161,19 @@ export class Hub {
 
   // An append newer than our head was lost or is on its way. One as old as our head is looked at twice: there may be
   // another one of the same millisecond.
-  #isSuspect(room: RoomId, at: number): boolean {
-    const feed = this.#feeds.get(room);
-    if (!feed) return false;
-    if (at !== feed.newestMs) feed.looks = 0;
-    feed.newestMs = at;
-    feed.looks += 1;
-    return at > feed.headCreatedMs || feed.looks <= 2;
+  #suspects(recent: ReadonlyMap<RoomId, number>): RoomId[] {
+    const before = this.#recent;
+    this.#recent = new Map();
+    const suspects: RoomId[] = [];
+    for (const [room, newestMs] of recent) {
+      const feed = this.#feeds.get(room);
+      if (!feed) continue;
+      const last = before.get(room);
+      const looks = last?.newestMs === newestMs ? last.looks + 1 : 1;
+      this.#recent.set(room, { newestMs, looks });
+      if (newestMs > feed.headCreatedMs || looks <= 2) suspects.push(room);
+    }
+    return suspects;
   }
 
   /** Compares the tips of `rooms` with what their feeds handed out, after a pause: an event may be on its way. */
@@ -205,7 +207,7 @@ export class Hub {
   #closeIdle(): void {
     const now = performance.now();
     for (const [room, feed] of this.#feeds) {
-      if (feed.readers > 0 || this.#opening.has(room) || now - feed.idleSince < LINGER_MS) continue;
+      if (feed.readers > 0 || feed.opening || now - feed.idleSince < LINGER_MS) continue;
       feed.close();
       this.#feeds.delete(room);
       this.#options.fanOut.unsubscribe(room);

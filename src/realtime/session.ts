@@ -74,6 +74,8 @@ export class Session implements Reader, Flushable {
   /** Starts to read `feed`, which is open. Resolves once the reader is live; rejects never. */
   async read(feed: Feed, start: ReadStart): Promise<void> {
     this.#feeds.add(feed);
+    // Nothing to catch up with, as in nearly all of a person's rooms: no round through the log.
+    if (start.from === 'position' && isAt(start.position, feed.head)) return feed.addLive(this);
     feed.addBehind(this);
     this.#behind.set(feed, feed.head);
     await this.#options.catchUp.run(this, feed, start);
@@ -209,4 +211,8 @@ export class Session implements Reader, Flushable {
   #waiting(): number {
     return this.#options.transport.unsent + this.#bytes;
   }
+}
+
+function isAt(position: Position, head: Position): boolean {
+  return position.offset === head.offset && position.nonce === head.nonce;
 }

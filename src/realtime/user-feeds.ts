@@ -9,6 +9,8 @@ const VERSION_CHECK_MS = 2_000;
 const RETRY_MS = 500;
 /** Rooms of one user that are read at most; more than that is no person. */
 const MAX_ROOMS = 10_000;
+/** Rooms opened together: few round trips, and little that is held meanwhile. */
+const ROOMS_AT_ONCE = 250;
 /** Rooms that appear on user-level sockets: those that are addressed by the other person. */
 const KINDS: readonly RoomKind[] = ['direct'];
 
@@ -130,7 +132,14 @@ export class UserFeeds {
   async #openNew(feed: UserFeed, fresh: boolean): Promise<void> {
     const [version = 0] = await this.#rooms.versions([feed.user]);
     const ids = await this.#rooms.listOf(feed.user, MAX_ROOMS);
-    const rooms = await this.#rooms.getMany(ids.filter((id) => !feed.feeds.has(id)));
+    const unread = ids.filter((id) => !feed.feeds.has(id));
+    for (let i = 0; i < unread.length; i += ROOMS_AT_ONCE)
+      await this.#openSome(feed, unread.slice(i, i + ROOMS_AT_ONCE), fresh);
+    feed.version = version;
+  }
+
+  async #openSome(feed: UserFeed, ids: readonly RoomId[], fresh: boolean): Promise<void> {
+    const rooms = await this.#rooms.getMany(ids);
     const read = rooms.filter((room): room is Room => room !== undefined && KINDS.includes(room.kind));
     for (const opened of await this.#hub.open(read)) {
       if (this.#users.get(feed.user) !== feed) {
@@ -140,7 +149,6 @@ export class UserFeeds {
       feed.feeds.set(opened.room.id, opened);
       if (fresh) for (const reader of feed.readers) reader.onFeed(opened);
     }
-    feed.version = version;
   }
 
   async #checkVersions(): Promise<void> {

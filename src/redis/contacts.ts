@@ -1,8 +1,8 @@
 import type { RoomId, UserId } from '../core/ids.js';
 import type { ContactStore } from '../core/ports.js';
+import { inBulk } from './bulk.js';
 import { type Client, guard } from './connection.js';
 import { decodeId, encodeId, keys } from './keys.js';
-import { inBulk } from './log.js';
 import type { RedisRooms } from './rooms.js';
 
 /** People of one listing, and rooms looked at for it, at most. */

@@ -65,8 +65,8 @@ export class RedisFanOut implements FanOut {
     this.#probe();
   }
 
-  subscribe(room: RoomId): Promise<void> {
-    return this.#subscriptions.subscribe(channels.room(room));
+  subscribe(rooms: readonly RoomId[]): Promise<void> {
+    return this.#subscriptions.subscribe(rooms.map(channels.room));
   }
 
   unsubscribe(room: RoomId): void {
@@ -74,7 +74,7 @@ export class RedisFanOut implements FanOut {
   }
 
   subscribeUser(user: UserId): Promise<void> {
-    return this.#subscriptions.subscribe(channels.user(user));
+    return this.#subscriptions.subscribe([channels.user(user)]);
   }
 
   unsubscribeUser(user: UserId): void {
@@ -173,7 +173,7 @@ export class RedisFanOut implements FanOut {
       if (this.#probes.has(channel)) continue;
       const now = performance.now();
       this.#probes.set(channel, { heard: false, heardAt: now, publishedAt: now });
-      this.#subscriptions.subscribe(channel).catch(() => this.#probes.delete(channel));
+      this.#subscriptions.subscribe([channel]).catch(() => this.#probes.delete(channel));
     }
   }
 }

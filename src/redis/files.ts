@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { FileId, UserId } from '../core/ids.js';
 import type { FileStore, StoredFile } from '../core/ports.js';
+import { inBulk } from './bulk.js';
 import { type Client, guard } from './connection.js';
 import { keys } from './keys.js';
-import { inBulk } from './log.js';
 import { runScript, scripts } from './scripts.js';
 
 type State = 'new' | 'kept' | 'attached' | 'condemned';

@@ -116,3 +116,15 @@ export const channels = {
     return match ? decodeId(match[1] as string) : undefined;
   },
 } as const;
+
+/** Keys or channels by their hash tag: those of one slot together. */
+export function byTag(names: readonly string[]): string[][] {
+  const groups = new Map<string, string[]>();
+  for (const name of names) {
+    const tag = name.slice(1, name.indexOf('}'));
+    const group = groups.get(tag);
+    if (group) group.push(name);
+    else groups.set(tag, [name]);
+  }
+  return [...groups.values()];
+}

@@ -1,8 +1,8 @@
-import type { Redis } from 'ioredis';
 import type { Offset, RoomId } from '../core/ids.js';
 import type { Message, Position } from '../core/model.js';
 import type { Appended, Draft, Log as LogPort } from '../core/ports.js';
 import type { Appender } from './appender.js';
+import { fieldsOf, inCalls } from './bulk.js';
 import { type Client, guard } from './connection.js';
 import { decodeEntry, type StreamEntry } from './events.js';
 import { keys, roomPartition } from './keys.js';
@@ -43,21 +43,22 @@ export class RedisLog implements LogPort {
   }
 
   async tips(rooms: readonly RoomId[]): Promise<Position[]> {
-    const tips = await inBulk(this.#client, rooms, (redis, room) => redis.hget(keys.room(room), 'tip'));
-    return tips.map(parseTip);
+    const rows = await fieldsOf(this.#client, rooms.map(keys.room), ['tip']);
+    return rows.map(([tip = null]) => parseTip(tip));
   }
 
-  async recentlyAppended(rooms: readonly RoomId[]): Promise<Map<RoomId, number>> {
-    const wanted = new Set(rooms);
-    const partitions = [...new Set(rooms.map(roomPartition))];
+  async recentlyAppended(rooms: Pick<ReadonlySet<RoomId>, 'keys' | 'has'>): Promise<Map<RoomId, number>> {
+    const partitions = new Set<number>();
+    for (const room of rooms.keys()) partitions.add(roomPartition(room));
+    const indexes = [...partitions].map(keys.recent);
+    const answers = await inCalls(this.#client, indexes, async (part) => {
+      return (await runScript(this.#client, scripts.recent, part, [RECENT_MS])) as string[][];
+    });
     const found = new Map<RoomId, number>();
-    const answers = await Promise.all(
-      partitions.map((p) => guard(runScript(this.#client, scripts.recent, [keys.recent(p)], [RECENT_MS]))),
-    );
-    for (const answer of answers as string[][]) {
+    for (const answer of answers) {
       for (let i = 0; i < answer.length; i += 2) {
         const room = Number(answer[i]);
-        if (wanted.has(room)) found.set(room, Number(answer[i + 1]));
+        if (rooms.has(room)) found.set(room, Number(answer[i + 1]));
       }
     }
     return found;
@@ -69,24 +70,4 @@ export function parseTip(tip: string | null): Position {
   if (tip === null) return { offset: 0, nonce: '' };
   const [offset, , nonce] = tip.split(' ');
   return { offset: Number(offset), nonce: nonce as string };
-}
-
-/** Commands of one turn of the event loop: past it a long list would hold up everyone else. */
-const BULK = 500;
-
-/** What bulk commands use: the same on one Redis and on a cluster. */
-type Bulk = Pick<Redis, 'hget' | 'hmget' | 'hgetall' | 'smembers' | 'xrevrange' | 'xlen'>;
-
-/** One command per item, `BULK` at a time; answers in the order of the items. */
-export async function inBulk<I, O>(
-  client: Client,
-  items: readonly I[],
-  command: (redis: Bulk, item: I) => Promise<O>,
-): Promise<O[]> {
-  const answers: O[] = [];
-  for (let i = 0; i < items.length; i += BULK) {
-    const part = items.slice(i, i + BULK).map((item) => command(client, item));
-    answers.push(...(await guard(Promise.all(part))));
-  }
-  return answers;
 }

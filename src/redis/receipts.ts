@@ -2,10 +2,11 @@ import type { Offset, RoomId, UserId } from '../core/ids.js';
 import type { Marks, MemberMarks } from '../core/marks.js';
 import type { ReceiptStatus } from '../core/model.js';
 import { MAX_OWED, type Owed, type ReceiptStore, type RoomState } from '../core/ports.js';
+import { inBulk } from './bulk.js';
 import { type Client, guard } from './connection.js';
 import { decodeEntry, encodeUserEvent, type StreamEntry } from './events.js';
 import { channels, encodeId, keys } from './keys.js';
-import { inBulk, parseTip } from './log.js';
+import { parseTip } from './log.js';
 import { runScript, scripts } from './scripts.js';
 
 /** How long receipts are kept until confirmed. */

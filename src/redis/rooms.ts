@@ -1,15 +1,18 @@
 import type { RoomId, UserId } from '../core/ids.js';
 import type { Room, RoomKind } from '../core/model.js';
 import type { RoomStore } from '../core/ports.js';
+import { fieldsOf } from './bulk.js';
 import { type Client, guard, unavailable } from './connection.js';
 import { channels, keys } from './keys.js';
-import { inBulk } from './log.js';
+
 import { runScript, scripts } from './scripts.js';
 
 /** What a room is never changes: the newest of them are kept here. */
 const KEPT_ROOMS = 20_000;
 /** Numbers tried for a new room: more than one only after a fail-over rolled the counter back. */
 const MAX_NUMBER_TRIES = 10_000;
+
+const KINDS: readonly RoomKind[] = ['direct', 'public', 'agent'];
 
 /** Rooms in Redis hashes. */
 export class RedisRooms implements RoomStore {
@@ -27,14 +30,15 @@ export class RedisRooms implements RoomStore {
   }
 
   async getMany(rooms: readonly RoomId[]): Promise<(Room | undefined)[]> {
-    const missing = rooms.filter((room) => !this.#kept.has(room));
-    const found = new Map<RoomId, Room>();
-    const hashes = await inBulk(this.#client, missing, (redis, room) => redis.hgetall(keys.room(room)));
-    hashes.forEach((hash, i) => {
-      const room = decodeRoom(missing[i] as RoomId, hash);
-      if (room) found.set(room.id, this.#keep(room));
-    });
-    return rooms.map((room) => found.get(room) ?? this.#kept.get(room));
+    const found = rooms.map((room) => this.#kept.get(room));
+    const missing = rooms.filter((_, i) => !found[i]);
+    if (missing.length === 0) return found;
+    const fields = ['kind', 'name', 'participants', 'created'];
+    const rows = await fieldsOf(this.#client, missing.map(keys.room), fields);
+    const read = rows.map((row, i) => decodeRoom(missing[i] as RoomId, row));
+    for (const room of read) if (room) this.#keep(room);
+    let next = 0;
+    return found.map((room) => room ?? read[next++]);
   }
 
   async createPublic(name: string): Promise<Room> {
@@ -70,10 +74,8 @@ export class RedisRooms implements RoomStore {
   }
 
   async versions(users: readonly UserId[]): Promise<number[]> {
-    const found = await inBulk(this.#client, users, (redis, user) =>
-      redis.hget(keys.user(user), 'rooms_version'),
-    );
-    return found.map((version) => Number(version ?? 0));
+    const rows = await fieldsOf(this.#client, users.map(keys.user), ['rooms_version']);
+    return rows.map(([version]) => Number(version ?? 0));
   }
 
   async listPublic(limit: number, before: RoomId | undefined): Promise<Room[]> {
@@ -122,13 +124,10 @@ export class RedisRooms implements RoomStore {
   }
 }
 
-function decodeRoom(id: RoomId, hash: Record<string, string>): Room | undefined {
-  if (hash.kind === undefined) return undefined;
-  return {
-    id,
-    kind: hash.kind as RoomKind,
-    name: hash.name as string,
-    participants: JSON.parse(hash.participants as string) as UserId[],
-    createdMs: Number(hash.created),
-  };
+function decodeRoom(id: RoomId, row: readonly (string | null)[]): Room | undefined {
+  const [stored, name, participants, created] = row;
+  const kind = KINDS.find((known) => known === stored); // one string for all rooms
+  if (!kind) return undefined;
+  const people = JSON.parse(participants as string) as UserId[];
+  return { id, kind, name: name as string, participants: people, createdMs: Number(created) };
 }

@@ -26,6 +26,7 @@ export const scripts = {
   createRoom: load('create_room'),
   ensureUser: load('ensure_user'),
   enter: load('enter'),
+  fields: load('fields'),
   fileState: load('file_state'),
   linkUser: load('link_user'),
   owe: load('owe'),

@@ -1,11 +1,16 @@
 import { Cluster } from 'ioredis';
 import { type Client, COMMAND_DEADLINE_MS, type Log, unavailable } from './connection.js';
-import { PARTITION_TAGS } from './keys.js';
+import { byTag, PARTITION_TAGS } from './keys.js';
 
-interface Entry {
-  live: boolean;
-  /** Undefined when nobody waits: that is nearly always. */
-  waiters: { resolve(): void; reject(error: Error): void; since: number }[] | undefined;
+/** Channels that were asked for together; one promise for all of them, however many rooms a person has. */
+interface Request {
+  readonly channels: readonly string[];
+  /** Channels that are not subscribed yet. */
+  left: number;
+  /** Monotonic ms. */
+  readonly since: number;
+  readonly done: Promise<void>;
+  readonly settle: (error?: Error) => void;
 }
 
 /** What hears of messages and of subscriptions that had to be made again. */
@@ -31,8 +36,11 @@ export class Subscriptions {
   readonly #client: Client;
   readonly #handler: SubscriptionHandler;
   readonly #log: Log;
-  readonly #entries = new Map<string, Entry>();
-  #fresh: string[] = [];
+  #live = new Set<string>();
+  /** To be subscribed, or on the way: for a request, or because a reconnect has to make it anew. */
+  readonly #due = new Map<string, Request | 'renewal'>();
+  readonly #requests = new Set<Request>();
+  #fresh: Request[] = [];
   #renewTimer: NodeJS.Timeout | undefined;
   #watcher: NodeJS.Timeout | undefined;
   reconnects = 0;
@@ -46,43 +54,59 @@ export class Subscriptions {
     if (client instanceof Cluster) client.on('subscribersReady', () => this.#renewSoon());
     client.on('ready', () => void this.#onReady());
     client.on('close', () => {
-      if (!(client instanceof Cluster)) for (const entry of this.#entries.values()) entry.live = false;
+      if (!(client instanceof Cluster)) this.#allDue();
     });
   }
 
-  /** @throws ChatError unavailable when Redis does not acknowledge within the command deadline */
-  subscribe(channel: string): Promise<void> {
-    let entry = this.#entries.get(channel);
-    if (entry?.live) return Promise.resolve();
-    if (!entry) {
-      entry = { live: false, waiters: undefined };
-      this.#entries.set(channel, entry);
-      if (this.#fresh.push(channel) === 1) setImmediate(() => void this.#subscribeFresh());
+  /**
+   * Resolves when Redis has acknowledged all of them.
+   * @throws ChatError unavailable when it does not within the command deadline; none of them is kept then
+   */
+  async subscribe(channels: readonly string[]): Promise<void> {
+    const others = new Set<Promise<void>>();
+    const own: string[] = [];
+    for (const channel of channels) {
+      if (this.#live.has(channel)) continue;
+      const due = this.#due.get(channel);
+      if (due && due !== 'renewal') others.add(due.done);
+      else own.push(channel);
     }
+    if (own.length > 0) others.add(this.#request(own));
+    await Promise.all(others);
+  }
+
+  #request(channels: readonly string[]): Promise<void> {
+    const { promise: done, resolve, reject } = deferred();
+    const settle = (error?: Error) => {
+      this.#requests.delete(request);
+      if (error) reject(error);
+      else resolve();
+    };
+    const request: Request = { channels, left: channels.length, since: performance.now(), done, settle };
+    this.#requests.add(request);
+    for (const channel of channels) this.#due.set(channel, request);
+    if (this.#fresh.length === 0) setImmediate(() => void this.#subscribeFresh());
+    this.#fresh.push(request);
     this.#watch();
-    const waiting = entry;
-    return new Promise((resolve, reject) => {
-      waiting.waiters ??= [];
-      waiting.waiters.push({ resolve, reject, since: performance.now() });
-    });
+    return done;
   }
 
   unsubscribe(channel: string): void {
-    if (!this.#entries.delete(channel)) return;
+    const known = this.#live.delete(channel);
+    if (!this.#due.delete(channel) && !known) return;
     // Without an answer the connection breaks, and is made anew without this channel.
     if (this.#client.status === 'ready') this.#client.sunsubscribe(channel).catch(() => undefined);
   }
 
   /** Gives the connection up and makes it anew: the cure for a subscription that died silently. */
   renew(): void {
-    if (this.#client instanceof Cluster) this.#client.disconnect(true);
-    else this.#client.disconnect(true);
+    this.#client.disconnect(true);
   }
 
   close(): void {
     clearTimeout(this.#renewTimer);
     clearTimeout(this.#watcher);
-    for (const channel of this.#entries.keys()) this.#giveUp(channel, unavailable(new Error('closing')));
+    for (const request of this.#requests) this.#giveUp(request, unavailable(new Error('closing')));
   }
 
   /** Gives up on what is not acknowledged in time. One timer for all, and only while somebody waits. */
@@ -90,27 +114,27 @@ export class Subscriptions {
     this.#watcher ??= setTimeout(() => {
       this.#watcher = undefined;
       const late = performance.now() - COMMAND_DEADLINE_MS;
-      let waiting = false;
-      for (const [channel, { waiters }] of this.#entries) {
-        if (!waiters) continue;
-        if ((waiters[0]?.since ?? 0) > late) waiting = true;
-        else this.#giveUp(channel, unavailable(new Error('subscribe deadline')));
-      }
-      if (waiting) this.#watch();
+      for (const request of this.#requests)
+        if (request.since <= late) this.#giveUp(request, unavailable(new Error('subscribe deadline')));
+      if (this.#requests.size > 0) this.#watch();
     }, WATCH_MS);
   }
 
-  #giveUp(channel: string, error: Error): void {
-    const entry = this.#entries.get(channel);
-    if (!entry || entry.live) return;
-    this.unsubscribe(channel);
-    for (const waiter of takeWaiters(entry)) waiter.reject(error);
+  #giveUp(request: Request, error: Error): void {
+    for (const channel of request.channels) if (this.#due.get(channel) === request) this.unsubscribe(channel);
+    request.settle(error);
+  }
+
+  #allDue(): void {
+    for (const channel of this.#live) this.#due.set(channel, 'renewal');
+    this.#live = new Set();
   }
 
   async #subscribeFresh(): Promise<void> {
-    const channels = [...new Set(this.#fresh.splice(0))]; // a repeated SSUBSCRIBE leaks an entry
+    const fresh = this.#fresh;
+    this.#fresh = [];
     if (this.#client.status !== 'ready') return; // `ready` subscribes everything that waits
-    await this.#subscribeAll(channels);
+    await this.#subscribeAll(fresh.flatMap(({ channels }) => channels));
   }
 
   // One slot per call on a cluster, any channels otherwise.
@@ -118,61 +142,61 @@ export class Subscriptions {
     const renewed: string[] = [];
     for (const group of this.#client instanceof Cluster ? byTag(channels) : [channels]) {
       for (let i = 0; i < group.length; i += CHUNK) {
-        const chunk = group
-          .slice(i, i + CHUNK)
-          .filter((channel) => this.#entries.get(channel)?.live === false);
-        if (chunk.length === 0) continue;
+        // A map: a repeated SSUBSCRIBE leaks an entry.
+        const asked = new Map<string, Request | 'renewal'>();
+        for (const channel of group.slice(i, i + CHUNK)) {
+          const due = this.#due.get(channel);
+          if (due) asked.set(channel, due);
+        }
+        if (asked.size === 0) continue;
         try {
-          await this.#client.ssubscribe(...chunk);
+          await this.#client.ssubscribe(...asked.keys());
         } catch (error) {
           // The connection broke: `ready` comes again. Waiters have their own deadline.
-          this.#log.warn({ error: String(error), channels: chunk.length }, 'subscribing failed');
+          this.#log.warn({ error: String(error), channels: asked.size }, 'subscribing failed');
           return renewed;
         }
-        for (const channel of chunk) this.#onLive(channel, renewed);
+        for (const [channel, due] of asked) this.#onLive(channel, due, renewed);
       }
     }
     return renewed;
   }
 
-  #onLive(channel: string, renewed: string[]): void {
-    const entry = this.#entries.get(channel);
-    if (!entry) return;
-    entry.live = true;
-    if (!entry.waiters) renewed.push(channel);
-    for (const waiter of takeWaiters(entry)) waiter.resolve();
+  #onLive(channel: string, due: Request | 'renewal', renewed: string[]): void {
+    // Given up since it was asked for; who wants it again has asked again, behind the SUNSUBSCRIBE.
+    if (this.#due.get(channel) !== due) return;
+    this.#due.delete(channel);
+    this.#live.add(channel);
+    if (due === 'renewal') {
+      renewed.push(channel);
+      return;
+    }
+    due.left -= 1;
+    if (due.left === 0) due.settle();
   }
 
   async #onReady(): Promise<void> {
     this.reconnects += 1;
-    const renewed = await this.#subscribeAll([...this.#entries.keys()]);
+    const renewed = await this.#subscribeAll([...this.#due.keys()]);
     if (renewed.length > 0) this.#handler.onRenewed(renewed);
   }
 
   #renewSoon(): void {
     this.#renewTimer ??= setTimeout(() => {
       this.#renewTimer = undefined;
-      this.#handler.onRenewed([...this.#entries.keys()]);
+      this.#handler.onRenewed([...this.#live]);
     }, RENEW_PAUSE_MS);
   }
 }
 
-function takeWaiters(entry: Entry): NonNullable<Entry['waiters']> {
-  const waiters = entry.waiters ?? [];
-  entry.waiters = undefined;
-  return waiters;
-}
-
-/** Channels by their hash tag: those of one slot. */
-function byTag(channels: readonly string[]): string[][] {
-  const groups = new Map<string, string[]>();
-  for (const channel of channels) {
-    const tag = channel.slice(1, channel.indexOf('}'));
-    const group = groups.get(tag);
-    if (group) group.push(channel);
-    else groups.set(tag, [channel]);
-  }
-  return [...groups.values()];
+function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
+  let resolve: () => void = () => undefined;
+  let reject: (error: Error) => void = resolve;
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
 }
 
 /** On a cluster: one partition for each primary; else just the first. Where a probe must come back from. */

@@ -2,9 +2,9 @@ import type { ProfileClaims } from '../core/identity.js';
 import type { UserId } from '../core/ids.js';
 import type { Profile } from '../core/model.js';
 import type { UserStore } from '../core/ports.js';
+import { inBulk } from './bulk.js';
 import { type Client, guard, unavailable } from './connection.js';
 import { keys } from './keys.js';
-import { inBulk } from './log.js';
 import { runScript, scripts } from './scripts.js';
 
 /** How long a profile read here is believed, in ms: how late another node's change may show. */

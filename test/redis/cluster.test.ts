@@ -81,7 +81,7 @@ t.test('on a cluster of three primaries', async (t) => {
     }
     const tips = await side.log.tips(rooms.map(({ id }) => id));
     t.strictSame(new Set(tips.map(({ offset }) => offset)), new Set([50]));
-    const recent = await side.log.recentlyAppended(rooms.map(({ id }) => id));
+    const recent = await side.log.recentlyAppended(new Set(rooms.map(({ id }) => id)));
     t.equal(recent.size, rooms.length, 'the index of recent appends has them all');
   });
 

@@ -99,12 +99,11 @@ t.test('the memory of nonces', async (t) => {
     t.equal(memory.at(1), 'k1');
   });
 
-  t.test('restarts at a position', async (t) => {
-    const memory = filled(1, 10);
-    memory.restart({ offset: 3, nonce: 'k3' });
-    t.strictSame([memory.at(2), memory.at(3), memory.at(4)], [undefined, 'k3', undefined]);
-    memory.restart({ offset: 0, nonce: '' });
-    t.equal(memory.at(0), undefined);
-    t.equal(memory.at(3), undefined);
+  t.test('of who has read nothing but a head', async (t) => {
+    const memory = NonceMemory.from({ offset: 3, nonce: 'k3' });
+    t.strictSame([memory.at(2), memory.at(3), memory.at(4), memory.first], [undefined, 'k3', undefined, 3]);
+    memory.push(4, 'k4');
+    t.strictSame([memory.at(3), memory.at(4), memory.first], ['k3', 'k4', 3]);
+    t.equal(NonceMemory.from({ offset: 0, nonce: '' }).at(0), undefined, 'of an empty log, nothing');
   });
 });

@@ -1,10 +1,14 @@
 #!lua
--- The rooms of a partition with an append in the last minute; forgets the older ones.
+-- The rooms of some partitions with an append in the last minute; forgets the older ones.
 --
--- KEYS   recent
+-- KEYS   one per partition: recent
 -- ARGV   1 ms to look back
--- ANSWER room, time (ms) of its newest append, room, time, ...
+-- ANSWER room, time (ms) of its newest append, room, time, ...: a list for each partition
 local now = redis.call('TIME')
 local since = now[1] * 1000 + math.floor(now[2] / 1000) - ARGV[1]
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. string.format('%.0f', since))
-return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+local answer = {}
+for i, key in ipairs(KEYS) do
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. string.format('%.0f', since))
+  answer[i] = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+end
+return answer

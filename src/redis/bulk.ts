@@ -1,0 +1,75 @@
+import { Cluster, type Redis } from 'ioredis';
+import { type Client, guard } from './connection.js';
+import { byTag } from './keys.js';
+import { runScript, scripts } from './scripts.js';
+
+/** Commands of one turn of the event loop: past it a long list would hold up everyone else. */
+const BULK = 500;
+
+/** What bulk commands use: the same on one Redis and on a cluster. */
+type Bulk = Pick<Redis, 'hget' | 'hmget' | 'hgetall' | 'smembers' | 'xrevrange' | 'xlen'>;
+
+/**
+ * One command per item, `BULK` at a time; answers in the order of the items.
+ * @throws ChatError unavailable
+ */
+export async function inBulk<I, O>(
+  client: Client,
+  items: readonly I[],
+  command: (redis: Bulk, item: I) => Promise<O>,
+): Promise<O[]> {
+  const answers: O[] = [];
+  for (let i = 0; i < items.length; i += BULK) {
+    const part = items.slice(i, i + BULK).map((item) => command(client, item));
+    answers.push(...(await guard(Promise.all(part))));
+  }
+  return answers;
+}
+
+/**
+ * The same fields of many hashes, in the order of `hashes`: few calls, since each command of its own costs the node
+ * about a kilobyte and a timer. On a cluster one call for each slot that is touched.
+ * @throws ChatError unavailable
+ */
+export async function fieldsOf(
+  client: Client,
+  hashes: readonly string[],
+  fields: readonly string[],
+): Promise<(string | null)[][]> {
+  return inCalls(client, hashes, async (part) => {
+    const values = (await runScript(client, scripts.fields, part, fields)) as (string | null)[];
+    return part.map((_, i) => values.slice(i * fields.length, (i + 1) * fields.length));
+  });
+}
+
+/**
+ * What `read` answers for each of `names`, in their order: `BULK` names a call, on a cluster those of one slot.
+ * @throws ChatError unavailable
+ */
+export async function inCalls<T>(
+  client: Client,
+  names: readonly string[],
+  read: (names: readonly string[]) => Promise<T[]>,
+): Promise<T[]> {
+  const answers: T[] = [];
+  for (let i = 0; i < names.length; i += BULK) {
+    const part = names.slice(i, i + BULK);
+    answers.push(...(await guard(client instanceof Cluster ? bySlot(part, read) : read(part))));
+  }
+  return answers;
+}
+
+async function bySlot<T>(
+  names: readonly string[],
+  read: (names: readonly string[]) => Promise<T[]>,
+): Promise<T[]> {
+  const found = new Map<string, T>();
+  const take = async (part: readonly string[]) => {
+    const values = await read(part);
+    part.forEach((name, i) => {
+      found.set(name, values[i] as T);
+    });
+  };
+  await Promise.all(byTag(names).map(take));
+  return names.map((name) => found.get(name) as T);
+}
