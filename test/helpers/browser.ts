@@ -72,6 +72,7 @@ export async function startChat(page: Page, name: string): Promise<void> {
   await page.getByRole('button', { name: 'New chat' }).click();
   await page.getByRole('dialog').getByRole('button', { name }).click();
   await page.getByRole('heading', { name, level: 1 }).waitFor();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
 }
 
 /** Writes and sends, by keyboard. */

@@ -8,7 +8,7 @@ import type { Room, Sending } from './room.js';
 const cancels = new Map<string, AbortController>();
 
 /** Turns to a conversation; undefined: to none. */
-export async function openRoom(desk: Desk, room: Room | undefined): Promise<void> {
+export function openRoom(desk: Desk, room: Room | undefined): void {
   const before = desk.open.value;
   if (before === room) return;
   if (before) {
@@ -20,7 +20,8 @@ export async function openRoom(desk: Desk, room: Room | undefined): Promise<void
   const hash = room ? `#/${room.id}` : '';
   if (location.hash !== hash) history.pushState(null, '', `${location.pathname}${hash}`);
   if (!room) return;
-  if (room.history.value === 'none' || typeof room.history.value === 'object') await loadNewest(desk, room);
+  // Nothing waits for the history: one can write at once.
+  if (room.history.value === 'none' || typeof room.history.value === 'object') void loadNewest(desk, room);
   else if (isLooking()) desk.readAll(room);
   // Who has looked into a public room is in it, though nothing was said there yet.
   desk.seen.note(room.id, room.messages.value.at(-1) ?? { offset: 0 });
@@ -29,26 +30,26 @@ export async function openRoom(desk: Desk, room: Room | undefined): Promise<void
 /** Turns to the conversation that the address names. */
 export function followAddress(desk: Desk): void {
   const id = /^#\/(\d+)$/.exec(location.hash)?.[1];
-  void openRoom(desk, id === undefined ? undefined : desk.rooms.value.get(id));
+  openRoom(desk, id === undefined ? undefined : desk.rooms.value.get(id));
 }
 
-export async function openConversation(desk: Desk, conversation: Conversation): Promise<void> {
-  await openRoom(desk, desk.put(conversation));
+export function openConversation(desk: Desk, conversation: Conversation): void {
+  openRoom(desk, desk.put(conversation));
 }
 
 /** @throws RefusedError */
 export async function startDirect(desk: Desk, user: string): Promise<void> {
-  await openConversation(desk, await desk.client.api.startDirect(user, desk.me.id));
+  openConversation(desk, await desk.client.api.startDirect(user, desk.me.id));
 }
 
 /** @throws RefusedError: there is no agent here, say */
 export async function startAgent(desk: Desk): Promise<void> {
-  await openConversation(desk, await desk.client.api.startAgent(desk.me.id));
+  openConversation(desk, await desk.client.api.startAgent(desk.me.id));
 }
 
 /** @throws RefusedError */
 export async function createRoom(desk: Desk, name: string): Promise<void> {
-  await openConversation(desk, await desk.client.api.createRoom(name));
+  openConversation(desk, await desk.client.api.createRoom(name));
 }
 
 /** Sends a message, with files where there are any. What becomes of it is seen in the room. */

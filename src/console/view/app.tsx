@@ -62,7 +62,7 @@ function takeKey(event: KeyboardEvent, desk: Desk): void {
     const rooms = desk.order.value;
     const at = desk.open.value ? rooms.indexOf(desk.open.value) : -1;
     const next = rooms[event.key === 'ArrowDown' ? at + 1 : Math.max(0, at - 1)];
-    if (next) void openRoom(desk, next);
+    if (next) openRoom(desk, next);
   } else if ((event.key === 'ArrowDown' || event.key === 'ArrowUp') && isInList(document.activeElement)) {
     event.preventDefault();
     moveFocus(event.key === 'ArrowDown' ? 1 : -1);
@@ -71,7 +71,7 @@ function takeKey(event: KeyboardEvent, desk: Desk): void {
     desk.open.value &&
     !document.querySelector('dialog[open], :popover-open')
   ) {
-    void openRoom(desk, undefined);
+    openRoom(desk, undefined);
   }
 }
 

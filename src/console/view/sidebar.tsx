@@ -144,7 +144,7 @@ function List({ desk, query, onStart }: { desk: Desk; query: string; onStart: ()
           <ul>
             {lobby.map((one) => (
               <li key={one.id}>
-                <button class="conversation" type="button" onClick={() => void openConversation(desk, one)}>
+                <button class="conversation" type="button" onClick={() => openConversation(desk, one)}>
                   <Avatar id={one.id} name={one.name} kind="public" />
                   <span class="name clipped" dir="auto">
                     {one.name}
@@ -168,7 +168,7 @@ function Row({ desk, room }: { desk: Desk; room: Room }) {
       class={`conversation${unread > 0 ? ' unread' : ''}`}
       type="button"
       aria-current={desk.open.value === room}
-      onClick={() => void openRoom(desk, room)}
+      onClick={() => openRoom(desk, room)}
     >
       <Avatar id={other ?? id} name={name} kind={kind} online={online} />
       <span class="clipped">

@@ -61,7 +61,7 @@ function Header({ desk, room }: { desk: Desk; room: Room }) {
         class="icon-button only-narrow"
         type="button"
         aria-label="Back to the list"
-        onClick={() => void openRoom(desk, undefined)}
+        onClick={() => openRoom(desk, undefined)}
       >
         <Icon name="back" />
       </button>
