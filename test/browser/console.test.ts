@@ -119,6 +119,7 @@ t.test('all five documents, by hand', async (t) => {
   await ada.locator('.by-hand').getByRole('button', { name: 'Send' }).click();
   await ada.locator('.travelled .in').filter({ hasText: 'unknown type' }).waitFor();
   t.same(await barriers(ada), []);
+  await ada.getByLabel('API spoken in this conversation').selectOption('auto');
   await ada.getByRole('button', { name: 'Close the frames' }).click();
 });
 
