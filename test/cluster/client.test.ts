@@ -84,7 +84,7 @@ t.test('a client', async (t) => {
     for (let i = 0; i < 120; i += 1) {
       ids.push(writer.channel.send({ text: `${i}`, to: 'gustav' }));
     }
-    const messages = await Promise.all(ids);
+    const messages = await within('all are acknowledged', Promise.all(ids), 20_000);
     await until('all came', () => reader.messages.length === 120, 20_000);
     // Cut off in the middle of many reports: each one is made until the service has it.
     for (const { id } of reader.messages) reader.channel.report(id, 'read');
@@ -129,7 +129,7 @@ t.test('a client', async (t) => {
       cuts += 1;
       return 'late';
     };
-    const sent = await channel.send({ text: 'once' });
+    const sent = await within('it is acknowledged', channel.send({ text: 'once' }), 20_000);
     t.equal(cuts, 1);
     await until('it is heard', () => messages.length > 0);
     const stored = await ada.api.history({
