@@ -3,12 +3,16 @@
  *
  *   main > app > {dialects, http, agent, redis, storage} > realtime > core
  *
+ * Beside them: `client`, which imports nothing and which nothing of the service imports, and `console`, which imports
+ * `client` and knows the service by its documents only.
+ *
  * Siblings never import one another, and types count as much as values: a type-only import of Redis
  * would let a dialect depend on its shapes just the same.
  */
 
 /** What each layer may import of our own source, beside itself. */
 const LAYERS = {
+  client: [],
   core: [],
   realtime: ['^src/core/'],
   redis: ['^src/core/'],
@@ -30,6 +34,27 @@ const layerRule = (layer, allowed) => ({
 module.exports = {
   forbidden: [
     ...Object.entries(LAYERS).map(([layer, allowed]) => layerRule(layer, allowed)),
+    {
+      name: 'console-imports',
+      comment: 'The console is a client like any other.',
+      severity: 'error',
+      from: { path: '^src/console/' },
+      to: { path: '^src/', pathNot: ['^src/console/', '^src/client/index[.]ts$'] },
+    },
+    {
+      name: 'client-is-apart',
+      comment: 'The service does not import what speaks to it.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(client|console)/' },
+      to: { path: '^src/(client|console)/' },
+    },
+    {
+      name: 'client-is-pure',
+      comment: 'src/client runs in browsers too, and depends on nothing.',
+      severity: 'error',
+      from: { path: '^src/client/' },
+      to: { pathNot: '^src/client/' },
+    },
     {
       name: 'core-is-pure',
       comment: 'src/core uses Node built-ins at the most, never a package.',
@@ -112,13 +137,13 @@ module.exports = {
       comment: 'Source that main.ts does not reach is not part of the program.',
       severity: 'error',
       from: { path: '^src/main[.]ts$' },
-      to: { path: '^src/', reachable: false },
+      to: { path: '^src/', pathNot: '^src/(client|console)/', reachable: false },
     },
     {
       name: 'no-dev-packages',
       comment: 'The image has no dev dependencies; their types vanish when compiled, their values would not.',
       severity: 'error',
-      from: { path: '^src/' },
+      from: { path: '^src/', pathNot: '^src/console/' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
     {
@@ -150,7 +175,7 @@ module.exports = {
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['import', 'types', 'node', 'default'],
-      extensions: ['.ts', '.mjs', '.js', '.cjs', '.json', '.d.ts'],
+      extensions: ['.ts', '.tsx', '.mjs', '.js', '.cjs', '.json', '.d.ts'],
     },
     moduleSystems: ['es6', 'cjs'],
   },

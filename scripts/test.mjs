@@ -10,7 +10,7 @@ import { Fault } from './lib/fail.mjs';
 import { nodeOfMajor } from './lib/othernode.mjs';
 import { ensureBuild, ensurePackages, run } from './lib/packages.mjs';
 import { makeDataDirs, ROOT } from './lib/paths.mjs';
-import { ensureProgram, HAPROXY } from './lib/programs.mjs';
+import { CHROMIUM, ensureProgram, HAPROXY } from './lib/programs.mjs';
 import { ensureRedis } from './lib/redis.mjs';
 import { runTap } from './lib/tap.mjs';
 
@@ -19,6 +19,8 @@ const USAGE = `Usage: scripts/test [--node MAJOR] [test files ...]
 Without files: the checks of scripts/check, and all tests.
   --node MAJOR  run the tests on that Node.js (24, say), fetched from npm; NODE24=1 means --node 24`;
 
+/** The tests that need a browser lie there. */
+const BROWSER_TESTS = join('test', 'browser');
 const CHECK_DEADLINE_MS = 3 * 60_000;
 
 let failedSteps = 0;
@@ -39,10 +41,15 @@ async function main() {
   const redis = ensureRedis();
   const tests = files.length > 0 ? files.flatMap(testsAt) : testsAt(join(ROOT, 'test'));
   if (needsHaproxy(tests)) ensureProgram(HAPROXY);
+  const chromium = tests.some((file) => file.startsWith(BROWSER_TESTS)) ? ensureProgram(CHROMIUM) : undefined;
   const binary = node ? nodeOfMajor(node) : process.execPath;
   ensureBuild();
   if (files.length === 0) step(() => run('scripts/check', [], CHECK_DEADLINE_MS));
-  totals = await runTap(binary, tests, { REDIS_SERVER: redis, REDIS_CLI: redis.replace(/-server$/, '-cli') });
+  totals = await runTap(binary, tests, {
+    REDIS_SERVER: redis,
+    REDIS_CLI: redis.replace(/-server$/, '-cli'),
+    ...(chromium ? { CHROMIUM: chromium } : {}),
+  });
 }
 
 /** A fault of one step does not keep the rest from running. @param {() => void} work */

@@ -18,6 +18,7 @@ import { roomsDialect } from './dialects/rooms/index.js';
 import { skillarenaDialect } from './dialects/skillarena/index.js';
 import { drain } from './drain.js';
 import { Authenticator } from './http/auth.js';
+import { registerConsole } from './http/console.js';
 import { ApiDocs } from './http/docs.js';
 import { Health, registerHealth } from './http/health.js';
 import { registerMedia } from './http/media.js';
@@ -117,6 +118,7 @@ export async function createApp(
   const health = new Health(redis.fanOut);
   registerHealth(server, health, metrics.registry);
   registerMedia(server, storage.files, auth);
+  if (config.console) await registerConsole(server, config.s3PublicEndpoint, log);
   const context: DialectContext = {
     people,
     rooms: new Rooms(redis.rooms, config.agent !== undefined || config.agentBaseUrl !== undefined),

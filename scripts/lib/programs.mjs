@@ -1,4 +1,4 @@
-/** Programs that are no npm packages (redis-server, haproxy): found, or installed by the system's manager. */
+/** Programs that are no npm packages (redis-server, haproxy, chromium): found, or installed by the system's manager. */
 
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
@@ -26,6 +26,12 @@ export const REDIS = {
 export const HAPROXY = {
   binaries: ['haproxy'],
   packages: { 'apt-get': ['haproxy'], dnf: ['haproxy'], apk: ['haproxy'], brew: ['haproxy'] },
+};
+
+/** @type {Program} */
+export const CHROMIUM = {
+  binaries: ['chromium', 'chromium-browser', 'google-chrome'],
+  packages: { 'apt-get': ['chromium'], dnf: ['chromium'], apk: ['chromium'] },
 };
 
 /** Administrators' directories, which an ordinary user's PATH often lacks, and Homebrew's. */

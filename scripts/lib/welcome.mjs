@@ -12,6 +12,9 @@ export function welcome({ url, nodes, redis, files, token, env }) {
   const lines = [
     '',
     `Parlance runs at ${url}`,
+    ...(env.CONSOLE === 'false'
+      ? []
+      : ['', `Open ${url} in two windows, register somebody in each, and talk.`, '']),
     ...(nodes.length > 1 ? nodes.map((node, i) => `  node ${i + 1}   ${node}`) : []),
     `  Redis    ${redis}`,
     `  files    ${files}`,

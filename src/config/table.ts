@@ -135,6 +135,7 @@ export const CONFIG = {
     'Web origins that may use the service from a browser.',
     (value) => (value === '*' ? value : httpOrigin(value)),
   ),
+  console: flag('CONSOLE', true, 'Whether the web console is served at `/`.'),
   rateLimitMax: integer(
     'RATE_LIMIT_MAX',
     300,

@@ -1,10 +1,11 @@
-/** A WebSocket that comes back: to the next node, after a moment, for as long as the run lasts. */
+/** A WebSocket that comes back, as the client's does: to the next node, for as long as the run lasts. */
 
+import { Connection } from 'parlance/client';
 import { WebSocket } from 'ws';
 
 const HANDSHAKE_MS = 8_000;
-const FIRST_DELAY_MS = 300;
-const MAX_DELAY_MS = 2_000;
+/** A run does not wait as long as an application would. */
+const LONGEST_WAIT_MS = 2_000;
 
 /**
  * @typedef {object} LinkOptions
@@ -19,90 +20,89 @@ const MAX_DELAY_MS = 2_000;
  */
 
 export class Link {
-  isOpen = false;
   opens = 0;
   #options;
   #at;
-  #tries = 0;
-  #ended = false;
-  #away = false;
+  #connection;
   /** @type {WebSocket | undefined} */
   #ws;
-  /** @type {NodeJS.Timeout | undefined} */
-  #timer;
 
   /** @param {LinkOptions} options */
   constructor(options) {
     this.#options = options;
     this.#at = options.at;
+    this.#connection = new Connection({
+      WebSocket: this.#socketClass(),
+      random: () => options.random.next(),
+      longestWaitMs: LONGEST_WAIT_MS,
+      address: () => this.#address(),
+      onOpen: () => {
+        this.opens += 1;
+        options.onOpen();
+      },
+      onText: (text) => options.onFrame(JSON.parse(text)),
+      onClose: (code, wasOpen) => {
+        if (wasOpen) options.tally.closes.add(code);
+      },
+    });
   }
 
-  async connect() {
-    this.#away = false;
-    const { bases, target, headers, tally } = this.#options;
-    const base = /** @type {string} */ (bases[this.#at % bases.length]);
-    this.#at += 1;
-    try {
-      this.#attach(
-        new WebSocket(await target(base), {
-          headers,
-          handshakeTimeout: HANDSHAKE_MS,
-          perMessageDeflate: false,
-          skipUTF8Validation: true,
-        }),
-      );
-    } catch (error) {
-      tally.refusals.add(`before the upgrade: ${error instanceof Error ? error.message : error}`);
-      this.#later();
-    }
+  get isOpen() {
+    return this.#connection.state === 'open';
+  }
+
+  connect() {
+    this.#connection.connect();
   }
 
   /** @param {object} frame @returns {boolean} whether it was written */
   send(frame) {
-    if (!this.isOpen || this.#ws?.readyState !== WebSocket.OPEN) return false;
-    this.#ws.send(JSON.stringify(frame));
-    return true;
+    return this.#connection.send(JSON.stringify(frame));
   }
 
   /** Cuts the connection, and stays away until {@link Link.connect}. */
   leave() {
-    this.#away = true;
     this.#ws?.terminate();
+    this.#connection.leave();
   }
 
   /** Closes for good. */
   end() {
-    this.#ended = true;
-    clearTimeout(this.#timer);
     this.#ws?.terminate();
+    this.#connection.close();
   }
 
-  /** @param {WebSocket} ws */
-  #attach(ws) {
-    const { tally, onOpen, onFrame } = this.#options;
-    this.#ws = ws;
-    ws.on('open', () => {
-      this.isOpen = true;
-      this.opens += 1;
-      this.#tries = 0;
-      onOpen();
-    });
-    ws.on('message', (/** @type {Buffer} */ data) => onFrame(JSON.parse(data.toString())));
-    ws.on('error', (error) => {
-      if (!this.isOpen && !this.#ended)
-        tally.refusals.add(error.message.replace(/\d+\.\d+\.\d+\.\d+:\d+/, '').trim());
-    });
-    ws.on('close', (code) => {
-      if (this.isOpen && !this.#ended) tally.closes.add(code);
-      this.isOpen = false;
-      this.#later();
-    });
+  async #address() {
+    const { bases, target, tally } = this.#options;
+    const base = /** @type {string} */ (bases[this.#at % bases.length]);
+    this.#at += 1;
+    try {
+      return { url: await target(base) };
+    } catch (error) {
+      tally.refusals.add(`before the upgrade: ${error instanceof Error ? error.message : error}`);
+      throw error;
+    }
   }
 
-  #later() {
-    if (this.#ended || this.#away) return;
-    const most = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#tries);
-    this.#tries += 1;
-    this.#timer = setTimeout(() => void this.connect(), 10 + this.#options.random.next() * most);
+  /** A WebSocket with headers, which says why it was refused, and which can be cut without a word. */
+  #socketClass() {
+    const link = this;
+    const { headers, tally } = this.#options;
+    return class extends WebSocket {
+      /** @param {string} url */
+      constructor(url) {
+        super(url, [], {
+          headers,
+          handshakeTimeout: HANDSHAKE_MS,
+          perMessageDeflate: false,
+          skipUTF8Validation: true,
+        });
+        link.#ws = this;
+        this.on('error', (error) => {
+          if (!link.isOpen && link.#ws === this)
+            tally.refusals.add(error.message.replace(/\d+\.\d+\.\d+\.\d+:\d+/, '').trim());
+        });
+      }
+    };
   }
 }
