@@ -30,7 +30,7 @@ import { until } from '../helpers/wait.js';
 const BUILT = fileURLToPath(new URL('../../dist/console', import.meta.url));
 const MAX_BYTES = 150_000;
 
-const world = await startFileWorld(t, { AGENT: 'echo' });
+const world = await startFileWorld(t, { AGENT: 'echo', MAX_UPLOAD_BYTES: '200000' });
 const [first, second] = world.nodes;
 const door = await openDoor(t, [first.port, second.port]);
 const browser = await startBrowser(t);
@@ -59,7 +59,7 @@ t.test('two people meet', async (t) => {
   t.equal(await grace.title(), '(2) Parlance');
   await entry.click();
   await bubble(grace, 'Good morning').waitFor();
-  t.ok(await grace.getByText('New messages').isVisible());
+  await grace.getByText('New messages').waitFor();
   await bubble(ada, 'Good morning').getByRole('img', { name: 'Read' }).waitFor();
   await bubble(ada, 'Did it run?').getByRole('img', { name: 'Read' }).waitFor();
   await say(grace, 'It did.');
@@ -91,7 +91,7 @@ t.test('a picture and a file', async (t) => {
   await grace.setInputFiles('.composer input[type=file]', {
     name: 'large.bin',
     mimeType: 'application/octet-stream',
-    buffer: Buffer.alloc(27_000_000),
+    buffer: Buffer.alloc(300_000),
   });
   await grace.getByRole('button', { name: 'Send' }).click();
   await grace.getByText('Not sent: the file is too large.').waitFor();
