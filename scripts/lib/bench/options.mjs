@@ -11,6 +11,9 @@ import { LIVE } from './workloads.mjs';
 export const OTHERS = ['users', 'idle', 'history', 'scale', 'sizes'];
 export const WORKLOADS = [...Object.keys(LIVE), ...OTHERS];
 
+/** CPU seconds after which a node's code is compiled for what it does. */
+const WARM_CPU = 2.5;
+
 const SYSTEM_NAMES = SYSTEMS.map(({ name }) => name);
 
 export const USAGE = `Usage: scripts/bench [options]
@@ -52,6 +55,7 @@ Options                 (default)
  * @property {number} rounds
  * @property {number} seconds
  * @property {number} warmMs
+ * @property {number} warmCpu seconds
  * @property {number} size
  * @property {boolean} quick
  * @property {boolean} compare
@@ -65,6 +69,7 @@ export function readOptions(args) {
   const values = parse(args);
   if (values.help) return undefined;
   const quick = values.quick ?? false;
+  const size = number('size', values.size, 1, 100);
   const seconds = number('seconds', values.seconds, quick ? 1 : 2, 600);
   return {
     workloads: listOf('workloads', values.workloads, WORKLOADS),
@@ -72,7 +77,8 @@ export function readOptions(args) {
     rounds: Math.ceil(number('rounds', values.rounds, quick ? 1 : 3, 100)),
     seconds,
     warmMs: seconds * 500,
-    size: number('size', values.size, 1, 100),
+    warmCpu: WARM_CPU * Math.min(1, size),
+    size,
     quick,
     compare: values.compare ?? false,
     history: resolve(values.history ?? `${DATA}/bench/history.ndjson`),
