@@ -21,7 +21,7 @@ export interface Outgoing {
   readonly text: unknown;
   /** What the dialect calls the text, for the error. */
   readonly field: string;
-  readonly attachments?: readonly Attachment[];
+  readonly attachments?: readonly Attachment[] | undefined;
   readonly via: string;
   readonly key?: string | undefined;
   /** Made by {@link Messages.nonce} when the caller needs it beforehand. */

@@ -97,7 +97,8 @@ export const keys = {
   ticket: (ticket: string) => `ticket:${ticket}`,
 } as const;
 
-const ROOM_CHANNEL = /:room:(\d+):events$/;
+const ROOM_PART = ':room:';
+const CHANNEL_END = ':events';
 const USER_CHANNEL = /:user:([^:]+):events$/;
 
 export const channels = {
@@ -107,8 +108,9 @@ export const channels = {
   probe: (partition: number, node: string) => `{${tagOf(partition)}}:probe:${encodeId(node)}`,
   /** The room a channel belongs to, undefined when it is no room's. */
   roomOf: (channel: string): RoomId | undefined => {
-    const match = ROOM_CHANNEL.exec(channel);
-    return match ? Number(match[1]) : undefined;
+    const tagEnd = channel.indexOf('}') + 1; // by hand: this is done for every publication
+    if (!channel.startsWith(ROOM_PART, tagEnd) || !channel.endsWith(CHANNEL_END)) return undefined;
+    return Number(channel.slice(tagEnd + ROOM_PART.length, -CHANNEL_END.length));
   },
   /** The user a channel belongs to, undefined when it is no user's. */
   userOf: (channel: string): UserId | undefined => {

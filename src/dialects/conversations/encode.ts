@@ -86,6 +86,7 @@ export function createEncoder(statusOf: (error: ChatError) => number): Encoder {
     dialect: 'conversations',
     needsProfiles: false,
     message: (message) => messageFrame(message, undefined),
+    ownIsShared: true,
     own: (message, _, ref) => messageFrame(message, ref),
     event: () => null,
     wants: () => false,

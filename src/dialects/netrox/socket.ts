@@ -18,6 +18,7 @@ function frames(link: Link): Encoder {
     message: (message, { room, live }) =>
       live && isAnnounced(message) ? null : messageFrame(message, room, link),
     // A client draws what it sent by itself: it hears of it only when it asked to.
+    ownIsShared: false,
     own: (message, _, ref) => (ref === undefined ? null : ackFrame(message, ref)),
     event: (event, room) => (event.kind === 'announce' ? messageFrame(event.message, room, link) : null),
     wants: (event) => event.kind === 'announce',
