@@ -51,9 +51,11 @@ t.test(
     const before = {
       at: 'yesterday',
       machine: { commit: 'abc1234' },
+      options: { size: 0.05, quick: true },
       live: { pairs: { parlance: { cpu: 12_345, perSecond: 1, p99: 1 } } },
     };
-    writeFileSync(history, `${JSON.stringify(before)}\n`);
+    const larger = { ...before, at: 'today', options: { size: 1, quick: true } };
+    writeFileSync(history, `${JSON.stringify(before)}\n${JSON.stringify(larger)}\n`);
     const what = [
       '--workloads',
       'pairs',
@@ -86,10 +88,14 @@ t.test(
     }
 
     t.match(text, /\| pairs \| [\d.]+ times less CPU \| at least 2\.5 \| (met|MISSED) \|/);
-    t.match(text, /\| pairs, parlance: CPU s\/100k \| 12345 \| [\d.]+ \| -\d/, 'compared with the last run');
+    t.match(
+      text,
+      /\| pairs, parlance: CPU s\/100k \| 12345 \| [\d.]+ \| -\d/,
+      'compared with the last run of this size',
+    );
     const lines = readFileSync(history, 'utf8').trimEnd().split('\n');
-    t.equal(lines.length, 2, 'the run was added to the history');
-    t.same(results(lines[1] ?? '').live, live);
+    t.equal(lines.length, 3, 'the run was added to the history');
+    t.same(results(lines[2] ?? '').live, live);
   },
 );
 

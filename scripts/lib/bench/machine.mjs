@@ -28,7 +28,7 @@ export function machineFacts() {
     node: process.version,
     redis: /\bv=([.\d]+)/.exec(redis)?.[1] ?? redis,
     packages: Object.fromEntries(PACKAGES.map((name) => [name, versionOf(name)])),
-    commit: said('git', ['rev-parse', '--short', 'HEAD']) || 'unknown',
+    commit: said('git', ['describe', '--always', '--dirty']) || 'unknown',
     /** Of the last minute, before anything was started: above zero means that others were at work. */
     load: Math.round((loadavg()[0] ?? 0) * 10) / 10,
   };

@@ -42,7 +42,7 @@ Options                 (default)
   --seconds N           (2)       measured time of each load, after half as long to warm up
   --size X              (1)       factor for rooms, sockets and rates
   --quick                         one round of a second, and small rooms only: under 2 minutes
-  --compare                       shows what changed since the last run in the history file
+  --compare                       shows what changed since the last run of that size in the history file
   --history FILE        (.data/bench/history.ndjson)
                                   a line of JSON for each run
   --json FILE                     the results, for machines

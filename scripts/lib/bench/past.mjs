@@ -6,11 +6,25 @@ import { table } from './report.mjs';
 
 /** @typedef {import('./run.mjs').Results} Results */
 
-/** The newest run of the file. @param {string} file @returns {Results | undefined} */
-export function lastRun(file) {
+/**
+ * The newest run of the file with loads of this size: others are no measure.
+ * @param {string} file
+ * @param {{ size: number, quick: boolean }} options
+ * @returns {Results | undefined}
+ */
+export function lastRun(file, { size, quick }) {
   if (!existsSync(file)) return undefined;
-  const line = readFileSync(file, 'utf8').trimEnd().split('\n').at(-1);
-  return line ? JSON.parse(line) : undefined;
+  const runs = readFileSync(file, 'utf8').split('\n').flatMap(parse);
+  return runs.filter(({ options }) => options.size === size && options.quick === quick).at(-1);
+}
+
+/** @param {string} line one that was cut off counts for nothing @returns {Results[]} */
+function parse(line) {
+  try {
+    return [JSON.parse(line)];
+  } catch {
+    return [];
+  }
 }
 
 /** @param {string} file @param {Results} results */

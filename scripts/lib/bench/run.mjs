@@ -52,8 +52,9 @@ export async function runBench(options, say) {
     ...results,
   };
   say(`\n${report(all)}`);
-  const before = options.compare ? lastRun(options.history) : undefined;
-  if (options.compare) say(`\n${before ? changes(before, all) : 'There is no earlier run to compare with.'}`);
+  const before = options.compare ? lastRun(options.history, options) : undefined;
+  if (options.compare)
+    say(`\n${before ? changes(before, all) : 'There is no earlier run of this size to compare with.'}`);
   keepRun(options.history, all);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(all, null, 2)}\n`);
   return all.faults;
