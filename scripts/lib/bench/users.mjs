@@ -5,6 +5,7 @@ import { figuresOf, told } from './live.mjs';
 import { measure } from './measure.mjs';
 import { Stack } from './stack.mjs';
 import { PARLANCE } from './systems.mjs';
+import { cpuSeconds } from './usage.mjs';
 import { membersOf, tokenOf } from './workloads.mjs';
 
 const PEOPLE = 1_000;
@@ -34,6 +35,9 @@ export async function runUsers(bench) {
   try {
     say(`users: making ${(people * CHATS) / 2} chats ...`);
     const users = await ring(stack, people, senders);
+    // What the nodes did so far was another kind of work.
+    const warmCpu = options.warmCpu + Math.max(...stack.targets.nodePids.map(cpuSeconds));
+    const plan = planOf(options, warmCpu);
     /** @type {LiveResult[]} */
     const ofUsers = [];
     /** @type {LiveResult[]} */
@@ -42,8 +46,8 @@ export async function runUsers(bench) {
       const rooms = await membersOf(stack, { rooms: people / 2, size: 2, senders: 1 });
       for (const member of rooms.members) member.sender &&= member.group < senders;
       const turns = [
-        async () => ofUsers.push(await run(bench, stack, 'skillarena', users, round)),
-        async () => ofRooms.push(await run(bench, stack, 'rooms', rooms, round)),
+        async () => ofUsers.push(await run(bench, stack, { speech: 'skillarena', ...users, plan }, round)),
+        async () => ofRooms.push(await run(bench, stack, { speech: 'rooms', ...rooms, plan }, round)),
       ];
       for (const turn of round % 2 === 0 ? turns : turns.reverse()) await turn();
     }
@@ -54,22 +58,21 @@ export async function runUsers(bench) {
   }
 }
 
+/** @param {import('./options.mjs').Options} options @param {number} warmCpu @returns {import('./job.mjs').Plan} */
+function planOf({ warmMs, seconds }, warmCpu) {
+  return { kind: 'closed', window: 1, rate: 0, sampleEvery: 16, warmMs, warmCpu, measureMs: seconds * 1000 };
+}
+
 /**
  * @param {import('./live.mjs').Bench} bench
  * @param {Stack} stack
- * @param {string} speech
- * @param {Crowd} crowd
+ * @param {Parameters<typeof measure>[1]} job
  * @param {number} round
  */
-async function run(bench, stack, speech, crowd, round) {
-  const { warmMs, warmCpu, seconds } = bench.options;
+async function run(bench, stack, job, round) {
   /** @type {LiveResult} */
-  const result = await measure(stack, {
-    speech,
-    ...crowd,
-    plan: { kind: 'closed', window: 1, rate: 0, sampleEvery: 16, warmMs, warmCpu, measureMs: seconds * 1000 },
-  });
-  return told(bench, `round ${round + 1}, users, ${speech} sockets`, result);
+  const result = await measure(stack, job);
+  return told(bench, `round ${round + 1}, users, ${job.speech} sockets`, result);
 }
 
 /**
