@@ -74,6 +74,12 @@ export const keys = {
   sent: (room: RoomId, user: UserId, key: string) =>
     `${roomBase(room)}:sent:${encodeId(user)}:${encodeId(key)}`,
   recent: (partition: number) => `{${tagOf(partition)}}:recent`,
+  /** The questions of a partition's agent rooms that have no answer yet. */
+  agentPending: (partition: number) => `{${tagOf(partition)}}:agent:pending`,
+  agentLease: (room: RoomId) => `${roomBase(room)}:agent`,
+  agentJobs: 'agent:jobs',
+  agentSweep: 'agent:sweep',
+  agentWaiting: 'agent:waiting',
   /** The rooms (`r<id>`) and users (`u<id>`) of a partition that a node counts in. */
   nodeEntries: (partition: number, node: string) => `{${tagOf(partition)}}:node:${encodeId(node)}`,
   user: userBase,

@@ -71,7 +71,7 @@ async function start(
   user: UserId,
   context: DialectContext,
 ): Promise<{ room: Room; created: boolean }> {
-  if (is_ai) throw new ChatError('unavailable', 'no AI agent is configured here');
+  if (is_ai) return { room: await context.rooms.openAgent(user), created: true };
   if (participant_id === undefined || participant_id === null) {
     throw new ChatError('bad_request', 'participant_id is required', { field: 'participant_id' });
   }
