@@ -61,7 +61,7 @@ function leadTable({ live, users, idle, history }) {
     return [
       [
         name,
-        `${ratio.toFixed(2)} times less CPU`,
+        `${ratio.toFixed(2)} times the deliveries of a CPU second`,
         `at least ${goal}`,
         met(ratio >= goal),
         `${(parlance.perSecond / peer.perSecond).toFixed(2)} times as many deliveries/s, p99 ${parlance.p99.toFixed(1)} ms (${peer.p99.toFixed(1)})`,
