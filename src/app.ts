@@ -18,6 +18,7 @@ import { roomsDialect } from './dialects/rooms/index.js';
 import { skillarenaDialect } from './dialects/skillarena/index.js';
 import { drain } from './drain.js';
 import { Authenticator } from './http/auth.js';
+import { ApiDocs } from './http/docs.js';
 import { Health, registerHealth } from './http/health.js';
 import { registerMedia } from './http/media.js';
 import { createMetrics, type Metrics } from './http/metrics.js';
@@ -26,6 +27,7 @@ import { LOG_REDACTION } from './http/redact.js';
 import { createServer, mountDialect } from './http/server.js';
 import { SocketHost } from './http/sockets.js';
 import { createTokenVerifier, signToken } from './http/tokens.js';
+import type { Tracing } from './http/tracing.js';
 import { maxUploadRequest, UploadReader } from './http/uploads.js';
 import { Hub } from './realtime/hub.js';
 import { type RealtimeStats, realtimeStats } from './realtime/stats.js';
@@ -82,7 +84,9 @@ export async function createApp(
     faultLoggedAt = performance.now();
     log.error({ err: error }, 'a reader could not go on; trying again');
   };
+  const tracing = await startTracing(config);
   messages.onAppend = (seconds, failed) => {
+    tracing?.appended(seconds, failed);
     if (failed) metrics.appendErrors.inc({ code: failed });
     else metrics.appendSeconds.observe(seconds);
   };
@@ -96,6 +100,7 @@ export async function createApp(
   const uploads = new UploadReader(storage.files, uploadLimits);
 
   const auth = new Authenticator(createTokenVerifier(config), people, redis.presence);
+  const docs = new ApiDocs(config.publicUrl);
   const server = await createServer(
     {
       log,
@@ -104,6 +109,8 @@ export async function createApp(
       trustProxy: config.trustProxy,
       allowedOrigins: config.allowedOrigins,
       limits: { max: config.rateLimitMax, windowMs: config.rateLimitWindow, redis: redis.commands },
+      docs,
+      tracing,
     },
     auth,
   );
@@ -121,7 +128,10 @@ export async function createApp(
     authenticate: (request) => auth.authenticate(request),
     identify: (request) => auth.identify(request),
     mintToken: (user, claims) => signToken(config, { user, claims }),
-    socket: (scope, route) => sockets.register(scope, route),
+    socket: (scope, route) => {
+      docs.add(route);
+      sockets.register(scope, route);
+    },
   };
   const dialects = [
     skillarenaDialect({ receiptResendMs: config.receiptResendMs }),
@@ -151,8 +161,14 @@ export async function createApp(
   sockets.start();
   storage.start();
   await agent.start();
-  const parts = { health, sockets, server, agent, storage, hub, userFeeds, redis, log };
+  const parts = { health, sockets, server, agent, storage, hub, userFeeds, redis, tracing, log };
   return { server, drain: (noticeMs, drainMs) => drain(parts, noticeMs, drainMs) };
+}
+
+/** Loaded only where they are wanted: otherwise traces cost nothing. */
+async function startTracing({ otlpEndpoint, nodeId }: Config): Promise<Tracing | undefined> {
+  if (otlpEndpoint === undefined) return undefined;
+  return (await import('./http/tracing.js')).startTracing(otlpEndpoint, nodeId);
 }
 
 function connectRedis(config: Config, log: Logger, onUnfit: (faults: readonly string[]) => void): RedisSide {

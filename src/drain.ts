@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { AgentSide } from './agent/side.js';
 import type { Health } from './http/health.js';
 import { RETURN_GRACE_MS, type SocketHost } from './http/sockets.js';
+import type { Tracing } from './http/tracing.js';
 import type { Hub } from './realtime/hub.js';
 import type { UserFeeds } from './realtime/user-feeds.js';
 import type { RedisSide } from './redis/side.js';
@@ -21,6 +22,7 @@ export interface Parts {
   readonly hub: Hub;
   readonly userFeeds: UserFeeds;
   readonly redis: RedisSide;
+  readonly tracing: Tracing | undefined;
   readonly log: Logger;
 }
 
@@ -29,7 +31,7 @@ export interface Parts {
  * `noticeMs`, `drainMs`: see `App.drain`.
  */
 export async function drain(parts: Parts, noticeMs: number, drainMs: number): Promise<void> {
-  const { health, sockets, server, agent, storage, hub, userFeeds, redis, log } = parts;
+  const { health, sockets, server, agent, storage, hub, userFeeds, redis, tracing, log } = parts;
   health.draining = true;
   agent.stop();
   const steps: [string, () => unknown][] = [
@@ -43,6 +45,7 @@ export async function drain(parts: Parts, noticeMs: number, drainMs: number): Pr
     ['hub', () => hub.close()],
     // Who only moved to another node within this time never left.
     ['redis', () => redis.close(RETURN_GRACE_MS)],
+    ['traces', () => tracing?.close()],
   ];
   for (const [step, run] of steps) {
     try {

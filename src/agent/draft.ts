@@ -12,11 +12,16 @@ export class AnswerDraft {
   #text = '';
   #bytes = 0;
   #shown = 0;
+  #anew: boolean;
   #timer: NodeJS.Timeout | undefined;
   #publishing: Promise<void> | undefined;
 
-  /** `maxBytes`: of UTF-8, as of any message. `publish` may fail: what is shown is no promise. */
-  constructor(maxBytes: number, publish: (event: DeltaEvent) => Promise<void>) {
+  /**
+   * `maxBytes`: of UTF-8, as of any message. `publish` may fail: what is shown is no promise. `anew`: somebody else may
+   * have shown another beginning.
+   */
+  constructor(maxBytes: number, publish: (event: DeltaEvent) => Promise<void>, anew: boolean) {
+    this.#anew = anew;
     this.#maxBytes = maxBytes;
     this.#publish = publish;
   }
@@ -36,6 +41,7 @@ export class AnswerDraft {
   /** Forgets what was written: it is written anew. */
   restart(): void {
     this.stop();
+    this.#anew ||= this.#shown > 0;
     this.#text = '';
     this.#bytes = 0;
     this.#shown = 0;
@@ -69,7 +75,8 @@ export class AnswerDraft {
     // The first half of a character (a surrogate) waits for the second one.
     const end = this.#text.length - (/[\uD800-\uDBFF]$/.test(this.#text) ? 1 : 0);
     if (end <= this.#shown) return;
-    const event: DeltaEvent = { kind: 'delta', text: this.#text.slice(this.#shown, end), at: this.#shown };
+    const event: DeltaEvent = { kind: 'delta', text: this.#text.slice(this.#shown, end), anew: this.#anew };
+    this.#anew = false;
     this.#shown = end;
     const done = () => {
       this.#publishing = undefined;

@@ -95,7 +95,8 @@ export class Run {
     // What comes of it is nice to know and no more.
     receipts.mark(this.#room, AGENT_USER, offset, 'read').catch(() => undefined);
     const publish = (event: DeltaEvent) => fanOut.publish(id, event);
-    const written = await write(this.#options, turns, publish, this.#stop.signal);
+    const anew = await jobs.begin(id, offset);
+    const written = await write(this.#options, turns, publish, this.#stop.signal, anew);
     if (!(await this.#store(question, written))) return;
     count(stats.answers, written.outcome);
     stats.onAnswer(Math.max(0, Date.now() - question.createdMs) / 1_000);

@@ -37,7 +37,7 @@ export interface Written {
 
 /**
  * Lets the model write an answer, shown by `publish` as it grows; asks again, after growing pauses, when it fails, and in
- * the end says in words that there is no answer.
+ * the end says in words that there is no answer. `anew`: somebody else may have begun to show one.
  * @throws the reason of `signal` once that is aborted, and nothing else
  */
 export async function write(
@@ -45,8 +45,9 @@ export async function write(
   turns: readonly Turn[],
   publish: (event: DeltaEvent) => Promise<void>,
   signal: AbortSignal,
+  anew = false,
 ): Promise<Written> {
-  const draft = new AnswerDraft(maxBytes, publish);
+  const draft = new AnswerDraft(maxBytes, publish, anew);
   const deadline = performance.now() + DEADLINE_MS;
   for (let attempt = 1; ; attempt += 1) {
     const left = AbortSignal.timeout(Math.max(1, Math.ceil(deadline - performance.now())));

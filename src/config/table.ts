@@ -231,6 +231,13 @@ export const CONFIG = {
     'Age at which a file that no message holds is removed; 0 for never.',
   ),
 
+  otlpEndpoint: optional(
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    'URL',
+    'Collector that OpenTelemetry traces are sent to, over HTTP; unset: there are none.',
+    httpBase,
+  ),
+
   agent: optionalOneOf(
     'AGENT',
     ['echo'],

@@ -28,6 +28,11 @@ export interface AgentJobs {
   release(room: RoomId, token: string): Promise<void>;
   /** The oldest pending question of a room. */
   next(room: RoomId): Promise<Offset | undefined>;
+  /**
+   * Notes that an answer to this question is begun.
+   * @returns whether one was begun before: its beginning may have been shown
+   */
+  begin(room: RoomId, question: Offset): Promise<boolean>;
   /** A question that needs no answer: it is gone from the log. */
   drop(room: RoomId, question: Offset): Promise<void>;
   /**

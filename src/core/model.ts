@@ -97,8 +97,8 @@ export interface ReceiptEvent {
 export interface DeltaEvent {
   readonly kind: 'delta';
   readonly text: string;
-  /** Where the text belongs, in UTF-16 units from the answer's start. 0: whatever came before is void. */
-  readonly at: number;
+  /** Whether it begins the answer anew: what was shown of it before is void. */
+  readonly anew: boolean;
 }
 
 /** An attachment message is announced live to readers that wait for it. */

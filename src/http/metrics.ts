@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { RealtimeStats } from '../realtime/stats.js';
+import { STATUS } from './errors.js';
 
 /** What the sockets count. */
 export interface SocketStats {
@@ -118,14 +119,17 @@ export function createMetrics(sources: MetricSources): Metrics {
     'reason',
     () => agent.failures,
   );
+  const appendErrors = new Counter({
+    name: 'parlance_append_errors_total',
+    help: 'Sends that were not acknowledged.',
+    labelNames: ['code'],
+    registers: [registry],
+  });
+  // From the start, so that the first one of a kind is a rise and not a beginning.
+  for (const code of Object.keys(STATUS)) appendErrors.inc({ code }, 0);
   return {
     registry,
-    appendErrors: new Counter({
-      name: 'parlance_append_errors_total',
-      help: 'Sends that were not acknowledged.',
-      labelNames: ['code'],
-      registers: [registry],
-    }),
+    appendErrors,
     appendSeconds: histogram(registry, 'parlance_append_seconds', 'From a send to its place in the log.'),
     deliverySeconds: histogram(
       registry,

@@ -13,6 +13,8 @@ const MAX_JOBS = 10_000;
 /** Questions of one partition that a sweep looks at, and rooms that it wakes for. */
 const SWEPT_QUESTIONS = 1_000;
 const SWEPT_ROOMS = 1_000;
+/** How long it is known which question of a room was begun to be answered last, in seconds. */
+const BEGUN_TTL_S = 3_600;
 /** How long the number of pending questions is believed, in seconds. */
 const COUNT_TTL_S = 60;
 /** A consumer that holds nothing and was not heard of for this long is a node that is gone. */
@@ -87,6 +89,11 @@ export class RedisAgentJobs implements AgentJobs {
       this.#client.zrange(pending, String(room), String(room), 'BYSCORE', 'LIMIT', 0, 1),
     );
     return first === undefined ? undefined : Number(first.split(':')[1]);
+  }
+
+  async begin(room: RoomId, question: Offset): Promise<boolean> {
+    const before = this.#client.set(keys.agentBegun(room), question, 'EX', BEGUN_TTL_S, 'GET');
+    return Number((await guard(before)) ?? 0) === question;
   }
 
   async drop(room: RoomId, question: Offset): Promise<void> {

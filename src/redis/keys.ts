@@ -77,6 +77,7 @@ export const keys = {
   /** The questions of a partition's agent rooms that have no answer yet. */
   agentPending: (partition: number) => `{${tagOf(partition)}}:agent:pending`,
   agentLease: (room: RoomId) => `${roomBase(room)}:agent`,
+  agentBegun: (room: RoomId) => `${roomBase(room)}:agent:begun`,
   agentJobs: 'agent:jobs',
   agentSweep: 'agent:sweep',
   agentWaiting: 'agent:waiting',

@@ -82,10 +82,17 @@ function listen({ token }: Scene, t: Owner, node: TestNode, id: string): Promise
 }
 
 const isAnswer = (frame: Frame) => frame.sender_id === AGENT;
-/** What a client has drawn: a delta at 0 begins anew, the stored message ends it. */
+/** What a client has drawn of the last answer: a stored message ends one, and `at` 0 begins it anew. */
 function drawn(socket: TestSocket): string {
-  const deltas = socket.frames.filter(({ type }) => type === 'delta');
-  return deltas.reduce((text, { at, text: more }) => text.slice(0, at as number) + more, '');
+  let text = '';
+  let ended = false;
+  for (const frame of socket.frames) {
+    if (isAnswer(frame)) ended = true;
+    if (frame.type !== 'delta') continue;
+    text = (ended || frame.at === 0 ? '' : text) + frame.text;
+    ended = false;
+  }
+  return text;
 }
 
 /** Begins an answer and goes on only when told to; `say` is what it says in the end. */

@@ -69,7 +69,7 @@ async function ask(
 
 /** The text that a client has put together when the last delta has come. */
 function shown(deltas: readonly DeltaEvent[]): string {
-  return deltas.reduce((text, delta) => text.slice(0, delta.at) + delta.text, '');
+  return deltas.reduce((text, delta) => (delta.anew ? '' : text) + delta.text, '');
 }
 
 const cut: Script = async (response) => {

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Fault } from '../fail.mjs';
 import { DATA } from '../paths.mjs';
-import { SYSTEMS } from './systems.mjs';
+import { PARLANCE, PEER, SYSTEMS } from './systems.mjs';
 import { LIVE } from './workloads.mjs';
 
 /** Loads that only Parlance is put under, or that are measured in another way. */
@@ -15,6 +15,7 @@ export const WORKLOADS = [...Object.keys(LIVE), ...OTHERS];
 const WARM_CPU = 2.5;
 
 const SYSTEM_NAMES = SYSTEMS.map(({ name }) => name);
+const QUICK_SYSTEMS = `${PARLANCE.name},${PEER}`;
 
 export const USAGE = `Usage: scripts/bench [options]
 
@@ -41,7 +42,8 @@ Options                 (default)
   --rounds N            (3)       medians are taken over them
   --seconds N           (2)       measured time of each load, after half as long to warm up
   --size X              (1)       factor for rooms, sockets and rates
-  --quick                         one round of a second, and small rooms only: under 2 minutes
+  --quick                         one round of a second, less of what takes long, parlance and socketio
+                                  only: about 2 minutes
   --compare                       shows what changed since the last run of that size in the history file
   --history FILE        (.data/bench/history.ndjson)
                                   a line of JSON for each run
@@ -73,7 +75,7 @@ export function readOptions(args) {
   const seconds = number('seconds', values.seconds, quick ? 1 : 2, 600);
   return {
     workloads: listOf('workloads', values.workloads, WORKLOADS),
-    systems: listOf('systems', values.systems, SYSTEM_NAMES),
+    systems: listOf('systems', values.systems ?? (quick ? QUICK_SYSTEMS : undefined), SYSTEM_NAMES),
     rounds: Math.ceil(number('rounds', values.rounds, quick ? 1 : 3, 100)),
     seconds,
     warmMs: seconds * 500,

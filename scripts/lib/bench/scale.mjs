@@ -7,6 +7,8 @@ import { LIVE, resized } from './workloads.mjs';
 
 const NODES = [1, 2, 3, 4];
 const SHARDS = [1, 2, 3];
+/** Enough to see whether it works. */
+const QUICK = [1, 3];
 
 /**
  * @typedef {object} ScaleFigures
@@ -18,10 +20,10 @@ const SHARDS = [1, 2, 3];
 export async function runScale(bench) {
   /** @type {ScaleFigures} */
   const figures = { nodes: {}, shards: {} };
-  for (const nodes of NODES) {
+  for (const nodes of bench.options.quick ? QUICK : NODES) {
     figures.nodes[nodes] = await run(bench, { nodes }, 'many', `scale, nodes ${nodes}`);
   }
-  for (const shards of SHARDS) {
+  for (const shards of bench.options.quick ? QUICK : SHARDS) {
     figures.shards[shards] = await run(bench, { shards }, 'pairs', `scale, shards ${shards}`);
   }
   return figures;

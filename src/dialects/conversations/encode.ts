@@ -89,7 +89,9 @@ export function createEncoder(statusOf: (error: ChatError) => number): Encoder {
     ownIsShared: true,
     own: (message, _, ref) => messageFrame(message, ref),
     event: (event) =>
-      event.kind === 'delta' ? JSON.stringify({ type: 'delta', text: event.text, at: event.at }) : null,
+      event.kind === 'delta'
+        ? JSON.stringify({ type: 'delta', text: event.text, ...(event.anew ? { at: 0 } : {}) })
+        : null,
     wants: (event) => event.kind === 'delta',
     error: (error, ref) =>
       JSON.stringify({ ...errorBody(error, statusOf(error)), ...(ref === undefined ? {} : { ref }) }),
