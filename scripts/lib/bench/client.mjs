@@ -13,8 +13,7 @@ import { cpuSeconds, percentile, residentKib, sum } from './usage.mjs';
 const DRAIN_MS = 15_000;
 /** Nobody speaks any more: what joining caused has been done. */
 const CALM_MS = 500;
-/** CPU seconds of a node's life after which its code is compiled for what it does; waited for so long at most. */
-const WARM_CPU = 2.5;
+/** Nodes that are not warm by then are slow enough. */
 const WARMING_MS = 10_000;
 const REST_MS = 3_000;
 /** Opened first, so that what a node sets up once is not charged to sockets. */
@@ -36,7 +35,7 @@ async function live() {
   await sleep(CALM_MS);
   const stop = plan.kind === 'paced' ? pace(plan.rate) : close(plan.window);
   await sleep(plan.warmMs);
-  await poll(() => job.nodePids.every((pid) => cpuSeconds(pid) >= WARM_CPU), WARMING_MS, 20);
+  await poll(() => job.nodePids.every((pid) => cpuSeconds(pid) >= plan.warmCpu), WARMING_MS, 20);
   const before = reading();
   crowd.timing = true;
   await sleep(plan.measureMs);

@@ -16,6 +16,7 @@
  * @property {number} window closed: messages under way for each sender
  * @property {number} rate paced: messages a second, all together
  * @property {number} warmMs under the same load, before anything is measured
+ * @property {number} warmCpu seconds that each node must have worked in its life by then: its code is compiled
  * @property {number} measureMs
  * @property {number} sampleEvery one in so many deliveries is timed
  */

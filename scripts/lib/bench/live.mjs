@@ -80,6 +80,7 @@ export async function runOne({ options, say, faults }, stack, workload, what) {
       rate,
       sampleEvery,
       warmMs: options.warmMs,
+      warmCpu: options.warmCpu,
       measureMs: options.seconds * 1000,
     },
   });

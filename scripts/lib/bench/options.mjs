@@ -4,14 +4,18 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Fault } from '../fail.mjs';
 import { DATA } from '../paths.mjs';
-import { SYSTEMS } from './systems.mjs';
+import { PARLANCE, PEER, SYSTEMS } from './systems.mjs';
 import { LIVE } from './workloads.mjs';
 
 /** Loads that only Parlance is put under, or that are measured in another way. */
 export const OTHERS = ['users', 'idle', 'history', 'scale', 'sizes'];
 export const WORKLOADS = [...Object.keys(LIVE), ...OTHERS];
 
+/** CPU seconds after which a node's code is compiled for what it does. */
+const WARM_CPU = 2.5;
+
 const SYSTEM_NAMES = SYSTEMS.map(({ name }) => name);
+const QUICK_SYSTEMS = `${PARLANCE.name},${PEER}`;
 
 export const USAGE = `Usage: scripts/bench [options]
 
@@ -38,8 +42,9 @@ Options                 (default)
   --rounds N            (3)       medians are taken over them
   --seconds N           (2)       measured time of each load, after half as long to warm up
   --size X              (1)       factor for rooms, sockets and rates
-  --quick                         one round of a second, and small rooms only: under 2 minutes
-  --compare                       shows what changed since the last run in the history file
+  --quick                         one round of a second, less of what takes long, parlance and socketio
+                                  only: about 2 minutes
+  --compare                       shows what changed since the last run of that size in the history file
   --history FILE        (.data/bench/history.ndjson)
                                   a line of JSON for each run
   --json FILE                     the results, for machines
@@ -52,6 +57,7 @@ Options                 (default)
  * @property {number} rounds
  * @property {number} seconds
  * @property {number} warmMs
+ * @property {number} warmCpu seconds
  * @property {number} size
  * @property {boolean} quick
  * @property {boolean} compare
@@ -65,14 +71,16 @@ export function readOptions(args) {
   const values = parse(args);
   if (values.help) return undefined;
   const quick = values.quick ?? false;
+  const size = number('size', values.size, 1, 100);
   const seconds = number('seconds', values.seconds, quick ? 1 : 2, 600);
   return {
     workloads: listOf('workloads', values.workloads, WORKLOADS),
-    systems: listOf('systems', values.systems, SYSTEM_NAMES),
+    systems: listOf('systems', values.systems ?? (quick ? QUICK_SYSTEMS : undefined), SYSTEM_NAMES),
     rounds: Math.ceil(number('rounds', values.rounds, quick ? 1 : 3, 100)),
     seconds,
     warmMs: seconds * 500,
-    size: number('size', values.size, 1, 100),
+    warmCpu: WARM_CPU * Math.min(1, size),
+    size,
     quick,
     compare: values.compare ?? false,
     history: resolve(values.history ?? `${DATA}/bench/history.ndjson`),

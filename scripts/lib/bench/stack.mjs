@@ -13,6 +13,8 @@ const STOP_MS = 20_000;
 const FIRST_PORT = 13_000;
 const PORTS = 1_800;
 const SLOTS = 16_384;
+/** A cluster of one has heard nobody call it by an address: it must be told. */
+const CLUSTERED = { 'cluster-enabled': 'yes', 'cluster-announce-ip': '127.0.0.1' };
 const GC = fileURLToPath(new URL('servers/gc.mjs', import.meta.url));
 
 /**
@@ -128,7 +130,7 @@ export class Stack {
       // A rewrite would be charged to whoever is measured at the time.
       'auto-aof-rewrite-percentage': '0',
       'maxmemory-policy': 'noeviction',
-      ...(clustered ? { 'cluster-enabled': 'yes' } : {}),
+      ...(clustered ? CLUSTERED : {}),
     };
     const args = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value]);
     const logFile = join(this.dir, `${name}.log`);
