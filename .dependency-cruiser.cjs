@@ -64,10 +64,14 @@ module.exports = {
     },
     {
       name: 'dialect-imports',
-      comment: 'A dialect knows core, the contract in dialect.ts and its own folder; never a sibling.',
+      comment:
+        'A dialect knows core, what lies beside the contract in dialect.ts, and its own folder; never a sibling.',
       severity: 'error',
       from: { path: '^src/dialects/([^/]+)/' },
-      to: { path: '^src/', pathNot: ['^src/dialects/$1/', '^src/core/', '^src/dialects/dialect[.]ts$'] },
+      to: {
+        path: '^src/',
+        pathNot: ['^src/dialects/$1/', '^src/core/', '^src/dialects/(dialect|schemas)[.]ts$'],
+      },
     },
     {
       name: 'dialect-contract-imports',

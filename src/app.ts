@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
+import { AgentSide } from './agent/side.js';
 import type { Config } from './config.js';
 import { Accounts } from './core/accounts.js';
+import { Questions } from './core/agent.js';
 import { Messages } from './core/messages.js';
 import { bareProfile } from './core/model.js';
 import { People } from './core/people.js';
@@ -14,16 +16,19 @@ import type { DialectContext } from './dialects/dialect.js';
 import { netroxDialect } from './dialects/netrox/index.js';
 import { roomsDialect } from './dialects/rooms/index.js';
 import { skillarenaDialect } from './dialects/skillarena/index.js';
+import { drain } from './drain.js';
 import { Authenticator } from './http/auth.js';
 import { registerConsole } from './http/console.js';
+import { ApiDocs } from './http/docs.js';
 import { Health, registerHealth } from './http/health.js';
 import { registerMedia } from './http/media.js';
 import { createMetrics, type Metrics } from './http/metrics.js';
 import { createPasswordHasher } from './http/passwords.js';
 import { LOG_REDACTION } from './http/redact.js';
 import { createServer, mountDialect } from './http/server.js';
-import { RETURN_GRACE_MS, SocketHost } from './http/sockets.js';
+import { SocketHost } from './http/sockets.js';
 import { createTokenVerifier, signToken } from './http/tokens.js';
+import type { Tracing } from './http/tracing.js';
 import { maxUploadRequest, UploadReader } from './http/uploads.js';
 import { Hub } from './realtime/hub.js';
 import { type RealtimeStats, realtimeStats } from './realtime/stats.js';
@@ -66,10 +71,13 @@ export async function createApp(
   const people = new People(redis.users, config.userDirectory === 'contacts' ? redis.contacts : undefined);
   const receipts = createReceipts(redis);
   const hub = createHub(config, log, { redis, people, receipts, stats });
-  const messages = new Messages(redis.log, redis.fanOut, config.maxMessageBytes);
+  const questions = new Questions(redis.agentJobs, redis.attempts, config.agentRate);
+  const messages = new Messages(redis.log, redis.fanOut, config.maxMessageBytes, questions);
   const userFeeds = new UserFeeds(hub, redis.fanOut, redis.rooms);
   const sockets = createSocketHost(config, log, { redis, hub, userFeeds, messages, people, receipts });
-  const metrics = createNodeMetrics(sockets, stats, hub, redis);
+  const agent = createAgent(config, log, { redis, messages, receipts });
+  const metrics = createNodeMetrics(sockets, stats, hub, redis, agent);
+  agent.stats.onAnswer = (seconds) => metrics.agentSeconds.observe(seconds);
   stats.onDelivery = (ageMs) => metrics.deliverySeconds.observe(ageMs / 1_000);
   let faultLoggedAt = Number.NEGATIVE_INFINITY;
   stats.onFault = (error) => {
@@ -77,7 +85,9 @@ export async function createApp(
     faultLoggedAt = performance.now();
     log.error({ err: error }, 'a reader could not go on; trying again');
   };
+  const tracing = await startTracing(config);
   messages.onAppend = (seconds, failed) => {
+    tracing?.appended(seconds, failed);
     if (failed) metrics.appendErrors.inc({ code: failed });
     else metrics.appendSeconds.observe(seconds);
   };
@@ -91,6 +101,7 @@ export async function createApp(
   const uploads = new UploadReader(storage.files, uploadLimits);
 
   const auth = new Authenticator(createTokenVerifier(config), people, redis.presence);
+  const docs = new ApiDocs(config.publicUrl);
   const server = await createServer(
     {
       log,
@@ -99,6 +110,8 @@ export async function createApp(
       trustProxy: config.trustProxy,
       allowedOrigins: config.allowedOrigins,
       limits: { max: config.rateLimitMax, windowMs: config.rateLimitWindow, redis: redis.commands },
+      docs,
+      tracing,
     },
     auth,
   );
@@ -108,7 +121,7 @@ export async function createApp(
   if (config.console) await registerConsole(server, config.s3PublicEndpoint, log);
   const context: DialectContext = {
     people,
-    rooms: new Rooms(redis.rooms),
+    rooms: new Rooms(redis.rooms, config.agent !== undefined || config.agentBaseUrl !== undefined),
     messages,
     receipts,
     presence: redis.presence,
@@ -117,7 +130,10 @@ export async function createApp(
     authenticate: (request) => auth.authenticate(request),
     identify: (request) => auth.identify(request),
     mintToken: (user, claims) => signToken(config, { user, claims }),
-    socket: (scope, route) => sockets.register(scope, route),
+    socket: (scope, route) => {
+      docs.add(route);
+      sockets.register(scope, route);
+    },
   };
   const dialects = [
     skillarenaDialect({ receiptResendMs: config.receiptResendMs }),
@@ -146,8 +162,15 @@ export async function createApp(
   userFeeds.start();
   sockets.start();
   storage.start();
-  const parts = { health, sockets, server, storage, hub, userFeeds, redis, log };
+  await agent.start();
+  const parts = { health, sockets, server, agent, storage, hub, userFeeds, redis, tracing, log };
   return { server, drain: (noticeMs, drainMs) => drain(parts, noticeMs, drainMs) };
+}
+
+/** Loaded only where they are wanted: otherwise traces cost nothing. */
+async function startTracing({ otlpEndpoint, nodeId }: Config): Promise<Tracing | undefined> {
+  if (otlpEndpoint === undefined) return undefined;
+  return (await import('./http/tracing.js')).startTracing(otlpEndpoint, nodeId);
 }
 
 function connectRedis(config: Config, log: Logger, onUnfit: (faults: readonly string[]) => void): RedisSide {
@@ -186,6 +209,30 @@ function createStorage(config: Config, log: Logger, redis: RedisSide): StorageSi
     store: redis.files,
     rooms: redis.rooms,
     log,
+  });
+}
+
+function createAgent(
+  config: Config,
+  log: Logger,
+  { redis, messages, receipts }: { redis: RedisSide; messages: Messages; receipts: Receipts },
+): AgentSide {
+  return new AgentSide({
+    kind: config.agent,
+    baseUrl: config.agentBaseUrl,
+    apiKey: config.agentApiKey,
+    model: config.agentModel,
+    silenceMs: config.agentTimeout,
+    contextTokens: config.agentContextTokens,
+    prompt: config.agentPrompt ?? '',
+    maxMessageBytes: config.maxMessageBytes,
+    jobs: redis.agentJobs,
+    rooms: redis.rooms,
+    log: redis.log,
+    fanOut: redis.fanOut,
+    messages,
+    receipts,
+    logger: log,
   });
 }
 
@@ -246,8 +293,10 @@ function createNodeMetrics(
   realtime: RealtimeStats,
   hub: Hub,
   redis: RedisSide,
+  agent: AgentSide,
 ): Metrics {
   return createMetrics({
+    agent: agent.stats,
     sockets: sockets.stats,
     realtime,
     outboxBytes: () => sockets.unsentBytes,
@@ -267,39 +316,5 @@ export function fdLimit(): number {
     return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? -1);
   } catch {
     return -1; // not Linux
-  }
-}
-
-interface Parts {
-  readonly health: Health;
-  readonly sockets: SocketHost;
-  readonly server: FastifyInstance;
-  readonly storage: StorageSide;
-  readonly hub: Hub;
-  readonly userFeeds: UserFeeds;
-  readonly redis: RedisSide;
-  readonly log: Logger;
-}
-
-async function drain(parts: Parts, noticeMs: number, drainMs: number): Promise<void> {
-  const { health, sockets, server, storage, hub, userFeeds, redis, log } = parts;
-  health.draining = true;
-  const steps: [string, () => unknown][] = [
-    // Load balancers notice first: until then this node still serves what they send.
-    ['notice', () => new Promise((resolve) => setTimeout(resolve, noticeMs))],
-    ['sockets', () => sockets.drain(drainMs)],
-    ['server', () => server.close()],
-    ['files', () => storage.close()],
-    ['user feeds', () => userFeeds.close()],
-    ['hub', () => hub.close()],
-    // Who only moved to another node within this time never left.
-    ['redis', () => redis.close(RETURN_GRACE_MS)],
-  ];
-  for (const [step, run] of steps) {
-    try {
-      await run();
-    } catch (error) {
-      log.error({ err: error, step }, 'a step of the drain failed');
-    }
   }
 }

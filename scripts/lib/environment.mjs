@@ -31,6 +31,8 @@ export function localEnvironment(user, { host, port }) {
     // User ids are believed without a token: never where other machines can reach it.
     ...(local ? { ROOMS_AUTH: 'trusted', RATE_LIMIT_MAX: '0' } : {}),
     ...(user.JWT_SECRET || user.JWT_JWKS_URL ? {} : { JWT_SECRET: ensureSecret() }),
+    // Somebody to talk to; AGENT_BASE_URL names a real model.
+    ...(user.AGENT || user.AGENT_BASE_URL ? {} : { AGENT: 'echo' }),
     PUBLIC_URL: urlOf(host, port),
     // Clients of a local run come back at once: there is no crowd to spread.
     DRAIN_MS: '1000',

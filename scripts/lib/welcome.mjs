@@ -18,6 +18,7 @@ export function welcome({ url, nodes, redis, files, token, env }) {
     ...(nodes.length > 1 ? nodes.map((node, i) => `  node ${i + 1}   ${node}`) : []),
     `  Redis    ${redis}`,
     `  files    ${files}`,
+    `  agent    ${agentOf(env)}`,
     `  logs     ${relative(process.cwd(), LOGS) || '.'}/*.log`,
   ];
   if (!token)
@@ -38,6 +39,13 @@ export function welcome({ url, nodes, redis, files, token, env }) {
     '',
     'Ctrl-C stops all of it; the data is there the next time.',
   ].join('\n');
+}
+
+/** @param {NodeJS.ProcessEnv} env */
+function agentOf(env) {
+  return env.AGENT_BASE_URL
+    ? `${env.AGENT_MODEL} at ${env.AGENT_BASE_URL}`
+    : 'a stand-in that says what you say (AGENT_BASE_URL and AGENT_MODEL name a real one)';
 }
 
 /** @param {string} url @param {boolean} trusted */

@@ -232,6 +232,13 @@ export const CONFIG = {
     'Age at which a file that no message holds is removed; 0 for never.',
   ),
 
+  otlpEndpoint: optional(
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    'URL',
+    'Collector that OpenTelemetry traces are sent to, over HTTP; unset: there are none.',
+    httpBase,
+  ),
+
   agent: optionalOneOf(
     'AGENT',
     ['echo'],
@@ -245,6 +252,25 @@ export const CONFIG = {
   ),
   agentApiKey: optional('AGENT_API_KEY', 'text', 'Key of that API, where it wants one.', words),
   agentModel: optional('AGENT_MODEL', 'text', 'Model that answers; required with AGENT_BASE_URL.', words),
+  agentPrompt: optional('AGENT_PROMPT', 'text', 'What the model is told before each conversation.', words),
+  agentContextTokens: integer(
+    'AGENT_CONTEXT_TOKENS',
+    8000,
+    { min: 100, max: 10_000_000 },
+    'About how many tokens of a conversation the model is given, the newest ones.',
+  ),
+  agentTimeout: integer(
+    'AGENT_TIMEOUT',
+    30_000,
+    { min: 100, max: 600_000 },
+    'How long nothing may come from the model before it is asked anew.',
+  ),
+  agentRate: integer(
+    'AGENT_RATE',
+    20,
+    { min: 1, max: 100_000, off: true },
+    'Messages that one person may send to the agent in a minute; 0 for no limit.',
+  ),
 } as const;
 
 /** What the table reads into. */

@@ -1,3 +1,4 @@
+import { isQuestion, type Questions } from './agent.js';
 import type { Range } from './cursor.js';
 import { ChatError, type ErrorCode, notFound } from './errors.js';
 import { type Offset, parseNumericId, type UserId, unfoldMessageId } from './ids.js';
@@ -21,7 +22,7 @@ export interface Outgoing {
   readonly text: unknown;
   /** What the dialect calls the text, for the error. */
   readonly field: string;
-  readonly attachments?: readonly Attachment[];
+  readonly attachments?: readonly Attachment[] | undefined;
   readonly via: string;
   readonly key?: string | undefined;
   /** Made by {@link Messages.nonce} when the caller needs it beforehand. */
@@ -40,14 +41,16 @@ export class Messages {
   readonly #log: Log;
   readonly #fanOut: Pick<FanOut, 'publish'>;
   readonly #maxBytes: number;
+  readonly #questions: Questions | undefined;
   readonly nonce: () => Nonce = nonceSource();
   /** Takes how long each append took, and why it failed if it did; for metrics. */
   onAppend: (seconds: number, failed: ErrorCode | undefined) => void = () => undefined;
 
-  constructor(log: Log, fanOut: Pick<FanOut, 'publish'>, maxBytes: number) {
+  constructor(log: Log, fanOut: Pick<FanOut, 'publish'>, maxBytes: number, questions?: Questions) {
     this.#log = log;
     this.#fanOut = fanOut;
     this.#maxBytes = maxBytes;
+    this.#questions = questions;
   }
 
   /**
@@ -90,13 +93,16 @@ export class Messages {
 
   /**
    * Stores a message. Resolves only when it is stored.
-   * @throws ChatError bad_request for a text that is none; `unavailable`: not stored; `in_doubt`: unknown
+   * @throws ChatError bad_request for a text that is none; `unavailable`: not stored; `in_doubt`: unknown;
+   *   rate_limited: too many questions to the agent
    */
   async send(out: Outgoing): Promise<Sent> {
     const attachments = out.attachments ?? [];
     const text = this.checkText(out.text, out.field, attachments);
     const nonce = out.nonce ?? this.nonce();
     const sender: UserId = out.sender.id;
+    const questions = isQuestion(out.room, sender) ? this.#questions : undefined;
+    if (questions) await questions.admit(sender);
     const appended = await this.#append({
       room: out.room,
       sender,
@@ -107,6 +113,7 @@ export class Messages {
       key: out.key,
       profile: out.room.kind === 'public' ? undefined : out.sender,
     });
+    questions?.asked(out.room.id);
     const { offset, createdMs, repeated } = appended;
     const first = repeated ? await this.#log.readOne(out.room.id, offset) : undefined;
     const message = { room: out.room.id, offset, nonce, sender, text, attachments, createdMs, via: out.via };

@@ -97,6 +97,8 @@ export interface ReceiptEvent {
 export interface DeltaEvent {
   readonly kind: 'delta';
   readonly text: string;
+  /** Whether it begins the answer anew: what was shown of it before is void. */
+  readonly anew: boolean;
 }
 
 /** An attachment message is announced live to readers that wait for it. */

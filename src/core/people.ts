@@ -1,6 +1,7 @@
+import { AGENT_PROFILE } from './agent.js';
 import { ChatError, notFound } from './errors.js';
 import type { Identity } from './identity.js';
-import { isUserId, isWellFormed, parseUuid, type UserId } from './ids.js';
+import { AGENT_USER, isUserId, isWellFormed, parseUuid, type UserId } from './ids.js';
 import type { Profile } from './model.js';
 import type { ContactStore, UserStore } from './ports.js';
 
@@ -42,12 +43,11 @@ export class People {
 
   /**
    * The user that `reference` names in any dialect's form; a user with exactly that id comes first. For addressing
-   * somebody: whoever shows profiles asks {@link lookUp}.
+   * somebody, which never is the agent: whoever shows profiles asks {@link lookUp}.
    */
   async find(reference: string): Promise<Profile | undefined> {
-    const canonical = canonicalUserId(reference);
-    if (canonical !== reference) return this.#store.get(canonical);
-    return isUserId(reference) ? this.#store.get(reference) : undefined;
+    const user = canonicalUserId(reference);
+    return isUserId(user) ? this.#store.get(user) : undefined;
   }
 
   /** @throws ChatError not_found */
@@ -57,8 +57,9 @@ export class People {
     return profile;
   }
 
-  /** The user that `reference` names, if `viewer` (undefined: somebody unknown) may see them. */
+  /** The user that `reference` names, if `viewer` (undefined: somebody unknown) may see them. The agent is no secret. */
   async visible(reference: string, viewer: UserId | undefined): Promise<Profile | undefined> {
+    if (canonicalUserId(reference) === AGENT_USER) return AGENT_PROFILE;
     if (!this.#contacts) return this.find(reference);
     const user = canonicalUserId(reference);
     if (viewer === undefined || !isUserId(user)) return undefined;
@@ -103,9 +104,11 @@ export class People {
     return (await this.#store.getMany(users)).filter((profile) => profile !== undefined);
   }
 
-  /** The profiles of `users` that are known. */
+  /** The profiles of `users` that are known, the agent's too. */
   async profiles(users: readonly UserId[]): Promise<Map<UserId, Profile>> {
-    return new Map((await this.#known(users)).map((profile) => [profile.id, profile]));
+    const known = await this.#known(users.filter((user) => user !== AGENT_USER));
+    const all = known.length < users.length && users.includes(AGENT_USER) ? [AGENT_PROFILE, ...known] : known;
+    return new Map(all.map((profile) => [profile.id, profile]));
   }
 }
 

@@ -140,6 +140,8 @@ export interface RoomStore {
    * resolves, the room is in both users' lists and both have been told.
    */
   openDirect(a: UserId, b: UserId): Promise<{ room: Room; created: boolean }>;
+  /** A new room of `user` and the agent, in the user's list, and the user has been told. */
+  createAgent(user: UserId): Promise<Room>;
   /** Public rooms with an id below `before`, newest `limit` of them, oldest first. */
   listPublic(limit: number, before: RoomId | undefined): Promise<Room[]>;
   /** The ids of the direct and agent rooms `user` is in, at most `limit`, newest first. */

@@ -28,6 +28,8 @@ export interface Encoder {
   /** Whether messages from the log are shown with how far they have got. */
   readonly needsMarks?: boolean;
   message(message: Message, context: MessageContext): string | null;
+  /** Whether the acknowledgement of a send without `ref` is the frame that everybody gets: then `own` is not asked. */
+  readonly ownIsShared: boolean;
   /** The same for the socket that sent it: its acknowledgement. */
   own(message: Message, context: MessageContext, ref: Ref | undefined): string | null;
   event(event: EphemeralEvent, room: Room): string | null;

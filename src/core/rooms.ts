@@ -9,9 +9,12 @@ const MAX_OWN_ROOMS = 10_000;
 /** Rooms, as far as a viewer may know of them. */
 export class Rooms {
   readonly #store: RoomStore;
+  readonly #agent: boolean;
 
-  constructor(store: RoomStore) {
+  /** `agent`: whether there is one that answers. */
+  constructor(store: RoomStore, agent = false) {
     this.#store = store;
+    this.#agent = agent;
   }
 
   createPublic(name: string): Promise<Room> {
@@ -41,6 +44,15 @@ export class Rooms {
   async openDirect(a: UserId, b: UserId): Promise<{ room: Room; created: boolean }> {
     if (a === b) throw new ChatError('bad_request', 'you cannot chat with yourself');
     return this.#store.openDirect(a, b);
+  }
+
+  /**
+   * A new room of `user` and the AI agent.
+   * @throws ChatError unavailable where no agent is configured
+   */
+  async openAgent(user: UserId): Promise<Room> {
+    if (!this.#agent) throw new ChatError('unavailable', 'no AI agent is configured here');
+    return this.#store.createAgent(user);
   }
 
   /** The direct and agent rooms of `user`, newest first. */

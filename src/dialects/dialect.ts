@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { TSchema } from 'typebox';
 import type { ChatError } from '../core/errors.js';
 import type { Files, ReceivedFile } from '../core/files.js';
 import type { Identity, ProfileClaims } from '../core/identity.js';
@@ -21,8 +22,25 @@ export interface Dialect {
   readonly unknownBelow?: string;
   /** An error as the document shows errors. */
   renderError(error: ChatError): { status: number; body: unknown };
+  /** The shape of what {@link renderError} makes, for the API documents. */
+  readonly errorShape: TSchema;
   /** Registers routes and sockets on a scope of the dialect's own. */
   register(scope: FastifyInstance, context: DialectContext): void;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What the API documents say of a route beyond the schemas that check it. */
+    docs?: RouteDocs;
+  }
+}
+
+/** Parts of a request that are read by the core, which says more exactly what is wrong with them. */
+export interface RouteDocs {
+  readonly query?: TSchema;
+  readonly headers?: TSchema;
+  /** A form with files, as which the request is sent. */
+  readonly form?: TSchema;
 }
 
 /** What a dialect is given. */
@@ -72,6 +90,7 @@ export interface UploadForm {
 /** A WebSocket path. */
 export interface SocketRoute {
   readonly path: string;
+  readonly docs: SocketDocs;
   readonly encoder: Encoder;
   /**
    * Decides before the upgrade who comes and what they read.
@@ -92,6 +111,16 @@ export interface SocketRoute {
   /** What concerns its user; user-level sockets only. */
   onUserEvent?(event: UserEvent, socket: ChatSocket): void;
   onClose?(socket: ChatSocket): void;
+}
+
+/** What the API documents say of a socket. Frames by a name of their own. */
+export interface SocketDocs {
+  readonly summary: string;
+  readonly query: TSchema;
+  /** Frames that clients send, each as the schema that checks it. */
+  readonly receives: Readonly<Record<string, TSchema>>;
+  /** Frames that clients get. */
+  readonly sends: Readonly<Record<string, TSchema>>;
 }
 
 export interface Admission {

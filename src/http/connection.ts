@@ -158,10 +158,11 @@ export class Connection implements ChatSocket, Transport {
     void this.#send(message);
   }
 
-  async #send({ ref, ...message }: SocketSend): Promise<void> {
+  async #send(out: SocketSend): Promise<void> {
     const session = this.#session;
     if (!session) return;
     const { messages, route, profile, holdOwn } = this.#options;
+    const { room, text, field, attachments, ref } = out;
     const nonce = messages.nonce();
     this.#unanswered += 1;
     const decision = holdOwn ? deferred() : undefined;
@@ -169,13 +170,13 @@ export class Connection implements ChatSocket, Transport {
     try {
       const key = ref === undefined ? undefined : String(ref);
       const via = route.encoder.dialect;
-      const sent = await messages.send({ ...message, sender: profile, via, nonce, key });
+      const sent = await messages.send({ room, sender: profile, text, field, attachments, via, nonce, key });
       session.decided(nonce, !sent.repeated);
       if (sent.repeated) {
         // Nothing new comes through the room: the first message is the answer, to this socket only.
-        const marks = route.encoder.needsMarks ? await this.#options.marks(message.room) : undefined;
+        const marks = route.encoder.needsMarks ? await this.#options.marks(room) : undefined;
         const status = marks?.statusOf(sent.message) ?? 'sent';
-        const context = { room: message.room, profile, live: true, status };
+        const context = { room, profile, live: true, status };
         const frame = route.encoder.own(sent.message, context, ref);
         if (frame !== null) session.reply(frame);
       }

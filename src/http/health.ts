@@ -1,5 +1,6 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, RouteShorthandOptions } from 'fastify';
 import type { Registry } from 'prom-client';
+import Type from 'typebox';
 
 /** How long Redis may be away before this node says that it cannot serve, in ms. */
 const AWAY_LIMIT_MS = 10_000;
@@ -33,17 +34,29 @@ export class Health {
   }
 }
 
+const Ready = Type.Object({ status: Type.Literal('ready') });
+const NotReady = Type.Object({ status: Type.Literal('not ready'), reasons: Type.Array(Type.String()) });
+const SCHEMAS = {
+  healthz: { summary: 'Whether it lives', response: { 200: Type.Object({ status: Type.Literal('ok') }) } },
+  readyz: { summary: 'Whether it can serve', response: { 200: Ready, 503: NotReady } },
+  metrics: { summary: 'Metrics for Prometheus', produces: ['text/plain'], response: { 200: Type.String() } },
+};
+
 /** `/healthz` (alive, whatever Redis does), `/readyz` and `/metrics`. None of them counts towards limits. */
 export function registerHealth(app: FastifyInstance, health: Health, metrics: Registry): void {
-  const config = { unlimited: true };
-  app.get('/healthz', { config, logLevel: 'warn' }, () => ({ status: 'ok' }));
-  app.get('/readyz', { config, logLevel: 'warn' }, (_, reply) => {
+  const options = (route: keyof typeof SCHEMAS): RouteShorthandOptions => ({
+    config: { unlimited: true },
+    logLevel: 'warn',
+    schema: { tags: ['operators'], security: [], ...SCHEMAS[route] },
+  });
+  app.get('/healthz', options('healthz'), () => ({ status: 'ok' }));
+  app.get('/readyz', options('readyz'), (_, reply) => {
     const faults = health.faults();
     if (faults.length === 0) return { status: 'ready' };
     reply.code(503);
     return { status: 'not ready', reasons: faults };
   });
-  app.get('/metrics', { config, logLevel: 'warn' }, async (_, reply) => {
+  app.get('/metrics', options('metrics'), async (_, reply) => {
     reply.header('content-type', metrics.contentType);
     return metrics.metrics();
   });

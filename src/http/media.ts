@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
 import { ChatError } from '../core/errors.js';
 import { FILES_PATH, type Files } from '../core/files.js';
 import type { UserId } from '../core/ids.js';
@@ -12,6 +13,23 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
 };
 
+const ErrorShape = Type.Object({ detail: Type.String() });
+const SCHEMA = {
+  tags: ['files'],
+  summary: 'The bytes of a file',
+  // With a signature in the query no token is needed.
+  security: [{ bearer: [] }, {}],
+  response: {
+    302: Type.Null({ description: 'to an address good for a short time' }),
+    '4xx': ErrorShape,
+    '5xx': ErrorShape,
+  },
+};
+const LinkQuery = Type.Object({
+  expires: Type.Optional(Type.String({ description: 'of a signed link' })),
+  signature: Type.Optional(Type.String({ description: 'of a signed link' })),
+});
+
 /**
  * `GET /mediafiles/...`: leads those who may see a file to where its bytes are. A token of somebody in its room will do,
  * or a link's signature. Whoever may not see it gets the answer for a file that does not exist.
@@ -19,7 +37,7 @@ const HEADERS = {
 export function registerMedia(app: FastifyInstance, files: Files, auth: Authenticator): void {
   app.get<{ Params: { '*': string }; Querystring: Record<string, unknown> }>(
     `${FILES_PATH}*`,
-    { exposeHeadRoute: false },
+    { exposeHeadRoute: false, schema: SCHEMA, config: { docs: { query: LinkQuery } } },
     async (request, reply) => {
       reply.headers(HEADERS);
       const user = (await auth.identify(request))?.user;

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { RealtimeStats } from '../realtime/stats.js';
+import { STATUS } from './errors.js';
 
 /** What the sockets count. */
 export interface SocketStats {
@@ -11,7 +12,17 @@ export interface SocketStats {
   readonly closed: Map<number, number>;
 }
 
+/** What the agent counts. */
+export interface AgentCounts {
+  readonly pending: number;
+  /** Answers by outcome. */
+  readonly answers: ReadonlyMap<string, number>;
+  /** Failures of the model by reason. */
+  readonly failures: ReadonlyMap<string, number>;
+}
+
 export interface MetricSources {
+  readonly agent: AgentCounts;
   readonly sockets: SocketStats;
   readonly realtime: RealtimeStats;
   /** Bytes waiting in outboxes right now. */
@@ -27,19 +38,23 @@ export interface MetricSources {
 /** Seconds: from a healthy Redis on the same host to one that is nearly given up. */
 const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** The node's metrics, and the two that are observed as things happen. */
+/** Seconds of an answer: from the first words of a quick model to one that is nearly given up. */
+const ANSWER_BUCKETS = [0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600];
+
+/** The node's metrics, and those that are observed as things happen. */
 export interface Metrics {
   readonly registry: Registry;
   readonly appendSeconds: Histogram;
   readonly appendErrors: Counter<'code'>;
   readonly deliverySeconds: Histogram;
+  readonly agentSeconds: Histogram;
 }
 
 /** Metrics for Prometheus. Counters are read from where the work is done, at the moment of the scrape. */
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const { sockets, realtime } = sources;
+  const { sockets, realtime, agent } = sources;
   gauge(registry, 'parlance_sockets', 'Open sockets.', 'dialect', () => sockets.open);
   counter(
     registry,
@@ -84,25 +99,59 @@ export function createMetrics(sources: MetricSources): Metrics {
   total(registry, 'parlance_deafness_total', 'Times subscriptions were found dead.', sources.deafness);
   total(registry, 'parlance_events_undecodable_total', 'Events of an unknown format.', sources.undecodable);
   total(registry, 'parlance_leases_lost_total', 'Times the lease of this node ran out.', sources.leasesLost);
+  single(
+    registry,
+    'parlance_agent_pending',
+    'Questions to the agent without an answer, over all nodes; 0 on a node without an agent.',
+    () => agent.pending,
+  );
+  counter(
+    registry,
+    'parlance_agent_answers_total',
+    'Answers of the agent, and apologies for not having one.',
+    'outcome',
+    () => agent.answers,
+  );
+  counter(
+    registry,
+    'parlance_agent_failures_total',
+    'Times the model did not answer.',
+    'reason',
+    () => agent.failures,
+  );
+  const appendErrors = new Counter({
+    name: 'parlance_append_errors_total',
+    help: 'Sends that were not acknowledged.',
+    labelNames: ['code'],
+    registers: [registry],
+  });
+  // From the start, so that the first one of a kind is a rise and not a beginning.
+  for (const code of Object.keys(STATUS)) appendErrors.inc({ code }, 0);
   return {
     registry,
-    appendErrors: new Counter({
-      name: 'parlance_append_errors_total',
-      help: 'Sends that were not acknowledged.',
-      labelNames: ['code'],
-      registers: [registry],
-    }),
+    appendErrors,
     appendSeconds: histogram(registry, 'parlance_append_seconds', 'From a send to its place in the log.'),
     deliverySeconds: histogram(
       registry,
       'parlance_delivery_seconds',
       'From a place in the log to local sockets.',
     ),
+    agentSeconds: histogram(
+      registry,
+      'parlance_agent_seconds',
+      'From a question to its stored answer.',
+      ANSWER_BUCKETS,
+    ),
   };
 }
 
-function histogram(registry: Registry, name: string, help: string): Histogram {
-  return new Histogram({ name, help, buckets: LATENCY_BUCKETS, registers: [registry] });
+function histogram(
+  registry: Registry,
+  name: string,
+  help: string,
+  buckets: number[] = LATENCY_BUCKETS,
+): Histogram {
+  return new Histogram({ name, help, buckets, registers: [registry] });
 }
 
 function single(registry: Registry, name: string, help: string, read: () => number): void {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import cors from '@fastify/cors';
 import multipart from '@fastify/multipart';
 import websocket from '@fastify/websocket';
@@ -12,15 +13,18 @@ import { ChatError, notFound } from '../core/errors.js';
 import type { Dialect, DialectContext } from '../dialects/dialect.js';
 import type { Authenticator } from './auth.js';
 import { registerJsonBody } from './body.js';
+import { type ApiDocs, documentScope } from './docs.js';
 import { STATUS, toChatError } from './errors.js';
 import { type LimitOptions, registerLimits } from './limits.js';
 import { redactUrl } from './redact.js';
 import { refuseClient } from './refusals.js';
 import { dropRest } from './request-watch.js';
+import type { Tracing } from './tracing.js';
 import { asksForSocket, registerUpgradeChecks } from './upgrade.js';
 
 /** Long enough for a token in a path. */
 const MAX_PARAM_LENGTH = 8_192;
+const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
 /** Fragments of one message: a real client sends a handful. */
 const MAX_FRAGMENTS = 64;
 /** What JSON escapes can make of a text, and the rest of a frame. */
@@ -40,6 +44,9 @@ export interface ServerOptions {
   /** `*` or origins. */
   readonly allowedOrigins: readonly string[];
   readonly limits: LimitOptions;
+  readonly docs: ApiDocs;
+  /** Undefined: no traces. */
+  readonly tracing: Tracing | undefined;
 }
 
 /** The HTTP server with everything that all dialects share, and no route yet. */
@@ -59,6 +66,7 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
       MAX_REQUEST_TIMEOUT_MS,
     ),
     forceCloseConnections: 'idle',
+    genReqId: requestId,
     // A request that comes during a drain is served, as the last of its connection: Fastify's own refusal is in no document's shape.
     return503OnClosing: false,
     // From Node 24.9 on; before that a request with `Upgrade: h2c` is refused.
@@ -67,8 +75,11 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
     frameworkErrors: ({ code }, request, reply) => refusePath(shapes, code, request, reply),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
   }) as unknown as FastifyInstance;
+  // Schemas of answers are for the documents: what is sent is what was made, nothing converted or left out.
+  app.setSerializerCompiler(() => (body) => JSON.stringify(body));
   app.decorate('shapes', shapes);
   app.decorateRequest('admitted', null);
+  options.tracing?.watch(app);
   logRequests(app);
   registerJsonBody(app);
   if (!options.trustProxy) warnOfProxy(app);
@@ -97,6 +108,7 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
   registerUpgradeChecks(app, options.allowedOrigins);
   answerErrors(app, render);
   answerUnknown(app, render);
+  await options.docs.register(app);
   return app;
 }
 
@@ -109,6 +121,7 @@ export async function mountDialect(
   const render: Render = (error) => dialect.renderError(error);
   await app.register(async (scope) => {
     answerErrors(scope, render);
+    documentScope(scope, dialect);
     dialect.register(scope, context);
   });
   const { unknownBelow } = dialect;
@@ -169,8 +182,17 @@ function refusePath(
   return answer(error, request, reply, shape.render);
 }
 
+/** What a client or a proxy calls the request, where that is fit for a log; else a name of our own. */
+function requestId({ headers }: { headers: Record<string, unknown> }): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+}
+
 /** One line per request, when it is answered; none per message. */
 function logRequests(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
   app.addHook('onResponse', async (request, reply) => {
     const { method, ip } = request;
     const url = redactUrl(request.url);

@@ -63,7 +63,12 @@ export interface SocketHostOptions {
 
 /** All sockets of a node: admits them, wires them to readers, looks after them, and moves them away at the end. */
 export class SocketHost {
-  readonly stats: SocketStats = { open: new Map(), received: new Map(), closed: new Map() };
+  readonly stats: SocketStats = {
+    open: new Map(),
+    received: new Map(),
+    // From the start, so that the first one of a kind is a rise and not a beginning.
+    closed: new Map(Object.values(CloseCode).map((code) => [code, 0])),
+  };
   readonly #options: SocketHostOptions;
   /** Each with the second (modulo the interval) at which it is pinged, so that pings spread. */
   readonly #connections = new Map<Connection, number>();

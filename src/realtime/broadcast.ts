@@ -11,16 +11,47 @@ export type BatchItem =
   | { message: Message; profile: Profile | undefined; live: boolean; before: Position; event?: never }
   | { event: EphemeralEvent; before: Position; message?: never };
 
-/** The frames of one batch in one dialect. */
-interface Rendered {
-  readonly frames: (Buffer | undefined)[];
+/** The frames of one batch in one dialect, each made when the first socket needs it. */
+class Rendering {
+  readonly encoder: Encoder;
+  /** Messages handed to sockets of this dialect. */
+  delivered = 0;
+  readonly #room: Room;
+  readonly #batch: readonly BatchItem[];
+  readonly #frames: (Buffer | null | undefined)[];
+  #chunk: Buffer | null | undefined;
+
+  constructor(encoder: Encoder, room: Room, batch: readonly BatchItem[]) {
+    this.encoder = encoder;
+    this.#room = room;
+    this.#batch = batch;
+    this.#frames = new Array(batch.length).fill(undefined);
+  }
+
+  /** The frame of one item; null: this dialect says nothing of it. */
+  frame(i: number): Buffer | null {
+    let frame = this.#frames[i];
+    if (frame === undefined) {
+      const item = this.#batch[i] as BatchItem;
+      const text = item.event
+        ? this.encoder.event(item.event, this.#room)
+        : this.encoder.message(item.message, contextOf(this.#room, item));
+      frame = text === null ? null : textFrame(text);
+      this.#frames[i] = frame;
+    }
+    return frame;
+  }
+
   /** All frames in one piece: what a socket gets that has no part of its own in the batch. */
-  readonly chunk: Buffer | undefined;
+  get chunk(): Buffer | null {
+    this.#chunk ??= join(this.#batch.map((_, i) => this.frame(i)));
+    return this.#chunk;
+  }
 }
 
 /**
- * Renders a batch once per dialect, and gives the same bytes to every socket of that dialect. Only a socket that
- * sent one of the messages, or that an event is not meant for, gets a piece put together for itself.
+ * Renders a batch once per dialect, and gives the same bytes to every socket of that dialect. Only a socket whose
+ * acknowledgement differs, or that an event is not meant for, gets a piece put together for itself.
  */
 export class Broadcaster {
   readonly #pending: PendingSends;
@@ -36,7 +67,7 @@ export class Broadcaster {
     if (sessions.length === 0) return;
     const own = this.#ownSends(batch);
     const selective = messages < batch.length;
-    const rendered = new Map<Encoder, Rendered>();
+    const renderings: Rendering[] = []; // at most one per dialect: a list is faster than a map
     const before = (batch[0] as BatchItem).before;
     // From the end: a reader that falls behind here is taken out of the list.
     for (let i = sessions.length - 1; i >= 0; i -= 1) {
@@ -46,16 +77,21 @@ export class Broadcaster {
         session.fallBehind(feed, before);
         continue;
       }
-      let frames = rendered.get(session.encoder);
-      if (!frames) {
-        frames = render(session.encoder, feed.room, batch);
-        rendered.set(session.encoder, frames);
+      let rendering = renderings.find(({ encoder }) => encoder === session.encoder);
+      if (!rendering) {
+        rendering = new Rendering(session.encoder, feed.room, batch);
+        renderings.push(rendering);
       }
-      const chunk =
-        sends || selective ? this.#chunkFor(session, feed.room, batch, frames, sends) : frames.chunk;
+      const shared = !selective && (!sends || this.#acknowledgedByAll(session.encoder, sends, batch));
+      const chunk = shared ? rendering.chunk : this.#chunkFor(session, feed.room, batch, rendering, sends);
       if (chunk) session.push(chunk);
-      this.#countDelivered(session.encoder.dialect, messages);
+      rendering.delivered += messages;
     }
+    for (const { encoder, delivered } of renderings)
+      this.#stats.delivered.set(
+        encoder.dialect,
+        (this.#stats.delivered.get(encoder.dialect) ?? 0) + delivered,
+      );
   }
 
   #countMessages(batch: readonly BatchItem[]): number {
@@ -67,10 +103,6 @@ export class Broadcaster {
       this.#stats.onDelivery(Math.max(0, now - item.message.createdMs));
     }
     return messages;
-  }
-
-  #countDelivered(dialect: string, messages: number): void {
-    this.#stats.delivered.set(dialect, (this.#stats.delivered.get(dialect) ?? 0) + messages);
   }
 
   /** The sockets that sent messages of the batch, each with its sends by place in the batch. */
@@ -88,25 +120,38 @@ export class Broadcaster {
     return own;
   }
 
+  /** Whether the frames that everybody gets acknowledge these sends; then they no longer wait. */
+  #acknowledgedByAll(
+    encoder: Encoder,
+    sends: readonly (PendingSend | undefined)[],
+    batch: readonly BatchItem[],
+  ): boolean {
+    if (!encoder.ownIsShared || sends.some((send) => send?.ref !== undefined)) return false;
+    sends.forEach((send, i) => {
+      if (send) this.#pending.delete((batch[i] as { message: Message }).message.nonce);
+    });
+    return true;
+  }
+
   #chunkFor(
     session: Reader,
     room: Room,
     batch: readonly BatchItem[],
-    rendered: Rendered,
+    rendering: Rendering,
     sends: (PendingSend | undefined)[] | undefined,
-  ): Buffer | undefined {
+  ): Buffer | null {
     const frames = batch.map((item, i) => {
       if (item.event) {
-        if (!session.encoder.wants(item.event, session.user)) return undefined;
-        if (item.event.kind === 'announce' && !session.firstSight(item.event.message.nonce)) return undefined;
+        if (!session.encoder.wants(item.event, session.user)) return null;
+        if (item.event.kind === 'announce' && !session.firstSight(item.event.message.nonce)) return null;
         session.onEvent?.(item.event, room);
-        return rendered.frames[i];
+        return rendering.frame(i);
       }
       const send = sends?.[i];
-      if (!send) return rendered.frames[i];
+      if (!send) return rendering.frame(i);
       this.#pending.delete(item.message.nonce);
       const text = session.encoder.own(item.message, contextOf(room, item), send.ref);
-      return text === null ? undefined : textFrame(text);
+      return text === null ? null : textFrame(text);
     });
     return join(frames);
   }
@@ -121,20 +166,10 @@ function contextOf(room: Room, item: BatchItem & { message: Message }) {
   };
 }
 
-function render(encoder: Encoder, room: Room, batch: readonly BatchItem[]): Rendered {
-  const frames = batch.map((item) => {
-    const text = item.event
-      ? encoder.event(item.event, room)
-      : encoder.message(item.message, contextOf(room, item));
-    return text === null ? undefined : textFrame(text);
-  });
-  return { frames, chunk: join(frames) };
-}
-
-/** The frames in one piece; undefined when there are none. */
-function join(frames: readonly (Buffer | undefined)[]): Buffer | undefined {
-  if (frames.length === 1) return frames[0];
-  const some = frames.filter((frame) => frame !== undefined);
-  if (some.length <= 1) return some[0];
+/** The frames in one piece; null when there are none. */
+function join(frames: readonly (Buffer | null)[]): Buffer | null {
+  if (frames.length === 1) return frames[0] ?? null;
+  const some = frames.filter((frame) => frame !== null);
+  if (some.length <= 1) return some[0] ?? null;
   return Buffer.concat(some);
 }

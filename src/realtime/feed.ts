@@ -6,7 +6,7 @@ import type { BatchItem, Broadcaster } from './broadcast.js';
 import type { Feed, Reader } from './reader.js';
 import { type RealtimeStats, reportFault } from './stats.js';
 import { Tail } from './tail.js';
-import type { Flushable, Ticker } from './ticker.js';
+import type { FlushableFeed, Ticker } from './ticker.js';
 
 /** Messages of one read of the log. */
 const PAGE = 500;
@@ -32,7 +32,7 @@ export interface FeedOptions {
  * order to the local sockets that are live. Whatever pub/sub loses, repeats or brings out of order is
  * mended here from the log; sockets never notice.
  */
-export class RoomFeed implements Feed, Flushable {
+export class RoomFeed implements Feed, FlushableFeed {
   readonly room: Room;
   /** Local readers; kept by the hub. */
   readers = 0;
@@ -134,11 +134,12 @@ export class RoomFeed implements Feed, Flushable {
     this.#behind = undefined;
   }
 
-  flush(): void {
+  flush(): number {
     const batch = this.#batch;
-    if (!batch) return;
+    if (!batch) return 0;
     this.#batch = undefined;
     this.#options.broadcaster.send(this, batch, this.#live);
+    return batch.length;
   }
 
   get #firstRemembered(): number {

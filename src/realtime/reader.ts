@@ -49,8 +49,8 @@ export interface Feed {
   readonly tail: Tail;
   /** The nonce handed out at `offset`, as far as this node remembers. */
   nonceAt(offset: number): Nonce | undefined;
-  /** Hands what came in this turn to the live readers. */
-  flush(): void;
+  /** Hands what came in this turn to the live readers, and answers how much it was. */
+  flush(): number;
   /** Compares with the log's tip, read while the head was at `headThen`; reads the log when they differ. */
   checkTip(tip: Position, headThen: number): void;
   /** The reader has everything up to the head: from now on it is handed what comes. */

@@ -22,6 +22,7 @@ export class Appender {
   readonly #options: LaneOptions;
   readonly #lanes = new Map<string, { lane: AppendLane; redis: Redis }>();
   readonly #members = new Set<string>();
+  #looking: NodeJS.Timeout | undefined;
 
   /** `client`: with role `appends`, used by nothing else, named `name`. */
   constructor(client: Client, name: string, options: Omit<LaneOptions, 'misrouted' | 'onePartition'>) {
@@ -51,6 +52,7 @@ export class Appender {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#looking);
     await Promise.all([...this.#lanes.values()].map(({ lane }) => lane.close()));
     await Promise.all([...this.#lanes.values()].map(({ redis }) => disconnect(redis)));
     if (this.#client instanceof Cluster) await disconnect(this.#client);
@@ -82,7 +84,8 @@ export class Appender {
   #connectLane(address: string): { lane: AppendLane; redis: Redis } {
     const cluster = this.#client as Cluster;
     const redis = connectPrimary(cluster, address);
-    redis.on('error', () => this.#pruneLanes());
+    // It may be dead for good: who is primary now, nobody else asks for this client.
+    redis.on('error', () => this.#lookAgain(cluster));
     return this.#addLane(address, redis);
   }
 
@@ -92,17 +95,26 @@ export class Appender {
     return entry;
   }
 
-  // A primary that left the cluster: its lane has nothing more to do. What it had in doubt stays in
-  // doubt, since only the primary that follows it could tell.
-  #pruneLanes(): void {
-    const cluster = this.#client as Cluster;
+  #lookAgain(cluster: Cluster): void {
+    this.#looking ??= setTimeout(() => {
+      cluster.refreshSlotsCache(() => {
+        this.#looking = undefined;
+        this.#pruneLanes(cluster);
+      });
+    }, REROUTE_PAUSE_MS);
+  }
+
+  // A primary that left the cluster: what waits in its lane goes to the one that follows it. What was in flight stays
+  // in doubt, since only the old one could tell.
+  #pruneLanes(cluster: Cluster): void {
     const primaries = new Set(
       cluster.nodes('master').map((node) => `${node.options.host}:${node.options.port}`),
     );
     for (const [address, { lane, redis }] of this.#lanes) {
       if (primaries.size === 0 || primaries.has(address)) continue;
       this.#lanes.delete(address);
-      void lane.close().finally(() => redis.disconnect());
+      for (const item of lane.retire()) this.#route(item);
+      redis.disconnect();
     }
   }
 

@@ -56,12 +56,12 @@ function partitionOf(item: PendingAppend | undefined): number | undefined {
 export function buildAppend(items: readonly PendingAppend[], keepMessages: number): AppendCall {
   const call: AppendCall = { keys: [], args: [keepMessages, KEY_TTL_S], items: [] };
   for (const group of groupByRoom(items)) {
-    const room = (group[0] as PendingAppend).draft.room.id;
+    const { id: room, kind } = (group[0] as PendingAppend).draft.room;
     call.keys.push(
       keys.room(room),
       keys.log(room),
       keys.recent(roomPartition(room)),
-      keys.members(room),
+      kind === 'agent' ? keys.agentPending(roomPartition(room)) : keys.members(room),
       keys.read(room),
     );
     call.args.push(room, channels.room(room), group.length);

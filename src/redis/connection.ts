@@ -26,6 +26,9 @@ export interface Log {
 /** How long a command may take, in ms, before its caller hears that Redis is away. */
 export const COMMAND_DEADLINE_MS = 3_000;
 
+/** How often a cluster is asked who serves which slots, in ms. */
+const SLOTS_REFRESH_MS = 5_000;
+
 /** Growing pauses with jitter, so that a thousand nodes don't come back in step. */
 function retryDelay(attempt: number): number {
   return Math.min(1_000, 25 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2);
@@ -109,6 +112,8 @@ function connectCluster(target: RedisTarget, redisOptions: RedisOptions): Cluste
     retryDelayOnClusterDown: 200,
     retryDelayOnMoved: 100,
     slotsRefreshTimeout: 2_000,
+    // A client that gets no MOVED, because it only listens or its primary is dead, learns of a fail-over by asking.
+    slotsRefreshInterval: SLOTS_REFRESH_MS,
     enableOfflineQueue: true,
   };
   return new Cluster(

@@ -74,6 +74,13 @@ export const keys = {
   sent: (room: RoomId, user: UserId, key: string) =>
     `${roomBase(room)}:sent:${encodeId(user)}:${encodeId(key)}`,
   recent: (partition: number) => `{${tagOf(partition)}}:recent`,
+  /** The questions of a partition's agent rooms that have no answer yet. */
+  agentPending: (partition: number) => `{${tagOf(partition)}}:agent:pending`,
+  agentLease: (room: RoomId) => `${roomBase(room)}:agent`,
+  agentBegun: (room: RoomId) => `${roomBase(room)}:agent:begun`,
+  agentJobs: 'agent:jobs',
+  agentSweep: 'agent:sweep',
+  agentWaiting: 'agent:waiting',
   /** The rooms (`r<id>`) and users (`u<id>`) of a partition that a node counts in. */
   nodeEntries: (partition: number, node: string) => `{${tagOf(partition)}}:node:${encodeId(node)}`,
   user: userBase,
@@ -97,7 +104,8 @@ export const keys = {
   ticket: (ticket: string) => `ticket:${ticket}`,
 } as const;
 
-const ROOM_CHANNEL = /:room:(\d+):events$/;
+const ROOM_PART = ':room:';
+const CHANNEL_END = ':events';
 const USER_CHANNEL = /:user:([^:]+):events$/;
 
 export const channels = {
@@ -107,8 +115,9 @@ export const channels = {
   probe: (partition: number, node: string) => `{${tagOf(partition)}}:probe:${encodeId(node)}`,
   /** The room a channel belongs to, undefined when it is no room's. */
   roomOf: (channel: string): RoomId | undefined => {
-    const match = ROOM_CHANNEL.exec(channel);
-    return match ? Number(match[1]) : undefined;
+    const tagEnd = channel.indexOf('}') + 1; // by hand: this is done for every publication
+    if (!channel.startsWith(ROOM_PART, tagEnd) || !channel.endsWith(CHANNEL_END)) return undefined;
+    return Number(channel.slice(tagEnd + ROOM_PART.length, -CHANNEL_END.length));
   },
   /** The user a channel belongs to, undefined when it is no user's. */
   userOf: (channel: string): UserId | undefined => {

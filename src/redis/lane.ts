@@ -92,6 +92,17 @@ export class AppendLane {
     for (const item of this.#doubtful.splice(0)) settle(item, inDoubt());
   }
 
+  /** Ends it without waiting: what was in flight is in doubt. Answers what was never sent. */
+  retire(): PendingAppend[] {
+    clearInterval(this.#sweeper);
+    this.#open = false;
+    for (const call of this.#inFlight) for (const item of call.items) settle(item, inDoubt());
+    this.#inFlight.clear();
+    for (const item of this.#doubtful.splice(0)) settle(item, inDoubt());
+    this.#queuedBytes = 0;
+    return this.#queue.splice(0).filter((item) => item.open);
+  }
+
   // The messages of one turn of the event loop travel together.
   #schedule(): void {
     if (this.#flushScheduled || !this.#open) return;

@@ -1,4 +1,4 @@
-import type { RoomId, UserId } from '../core/ids.js';
+import { AGENT_USER, type RoomId, type UserId } from '../core/ids.js';
 import type { Room, RoomKind } from '../core/model.js';
 import type { RoomStore } from '../core/ports.js';
 import { fieldsOf } from './bulk.js';
@@ -73,6 +73,12 @@ export class RedisRooms implements RoomStore {
     return { room: made, created: true };
   }
 
+  async createAgent(user: UserId): Promise<Room> {
+    const room = await this.#create('agent', '', [user, AGENT_USER]);
+    await this.#link(room);
+    return room;
+  }
+
   async versions(users: readonly UserId[]): Promise<number[]> {
     const rows = await fieldsOf(this.#client, users.map(keys.user), ['rooms_version']);
     return rows.map(([version]) => Number(version ?? 0));
@@ -107,7 +113,8 @@ export class RedisRooms implements RoomStore {
     if (this.#linked.has(room.id)) return;
     const done = await guard(this.#client.hget(keys.room(room.id), 'linked'));
     if (done === null) {
-      for (const user of room.participants) {
+      // The agent reads no list, and one of all its rooms would grow for ever.
+      for (const user of room.participants.filter((each) => each !== AGENT_USER)) {
         const touched = [keys.userRooms(user), keys.user(user)];
         await guard(runScript(this.#client, scripts.linkUser, touched, [room.id, channels.user(user)]));
       }

@@ -22,6 +22,7 @@ function load(name: string): Script {
 
 /** All scripts. Redis knows them by their content, so two versions live side by side during a rollout. */
 export const scripts = {
+  agentLease: load('agent_lease'),
   append: load('append'),
   createRoom: load('create_room'),
   ensureUser: load('ensure_user'),

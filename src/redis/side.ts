@@ -7,6 +7,7 @@ import { RedisContacts } from './contacts.js';
 import { RedisCursors } from './cursors.js';
 import { RedisFanOut } from './fanout.js';
 import { RedisFiles } from './files.js';
+import { RedisAgentJobs } from './jobs.js';
 import { RedisLog } from './log.js';
 import { RedisPresence } from './presence.js';
 import { RedisReceipts } from './receipts.js';
@@ -29,7 +30,7 @@ export interface RedisSideOptions {
   readonly onUnfit: (faults: readonly string[]) => void;
 }
 
-/** Everything of a node that is in Redis: three connections, and what works over them. */
+/** Everything of a node that is in Redis: three connections (four where an agent answers), and what works over them. */
 export class RedisSide {
   readonly commands: Client;
   readonly log: RedisLog;
@@ -44,6 +45,7 @@ export class RedisSide {
   readonly receipts: RedisReceipts;
   readonly cursors: RedisCursors;
   readonly files: RedisFiles;
+  readonly agentJobs: RedisAgentJobs;
   readonly #options: RedisSideOptions;
   readonly #appender: Appender;
   readonly #subscriber: Client;
@@ -75,6 +77,11 @@ export class RedisSide {
     this.receipts = new RedisReceipts(this.commands);
     this.cursors = new RedisCursors(this.commands);
     this.files = new RedisFiles(this.commands);
+    this.agentJobs = new RedisAgentJobs(
+      this.commands,
+      () => connect(target, 'commands', `${name}-jobs`, log),
+      nodeId,
+    );
   }
 
   /** Starts what runs by itself. Looks at Redis as soon as it answers, and says so when it is not fit. */
@@ -90,6 +97,7 @@ export class RedisSide {
     await this.#appender.close();
     this.fanOut.close();
     await this.presence.close(leaseMs);
+    await this.agentJobs.close();
     await Promise.all([disconnect(this.commands), disconnect(this.#subscriber)]);
   }
 

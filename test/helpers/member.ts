@@ -1,13 +1,12 @@
 /** A person in a room who comes back whenever they are cut off, and keeps book of what they saw. */
 
 import { type ChatMessage, messagesIn, offsetOf, socketUrl } from './chat.js';
-import type { TestNode } from './node.js';
 import { connect, type Frame, type TestSocket } from './socket.js';
 import { type Owner, sleep, until } from './wait.js';
 
 export interface MemberOptions {
   /** Where to connect: the next in turn after each connection that ends. */
-  nodes: readonly TestNode[];
+  nodes: readonly { wsUrl: string }[];
   room: string;
   user: string;
   /** Index of the first node. */
@@ -120,7 +119,7 @@ export class Member {
   }
 
   #connect(): void {
-    const node = this.#options.nodes[this.#turn % this.#options.nodes.length] as TestNode;
+    const node = this.#options.nodes[this.#turn % this.#options.nodes.length] as { wsUrl: string };
     this.#turn += 1;
     const socket = connect(socketUrl(node, this.room, this.user, this.#lastId), { t: this.#t });
     this.socket = socket;

@@ -51,7 +51,7 @@ t.test('of all events only reading is told, to everybody', async (t) => {
   const others: EphemeralEvent[] = [
     { ...read, status: 'delivered' },
     { kind: 'presence', user: '1', change: 'joined', atMs: 0 },
-    { kind: 'delta', text: 'so' },
+    { kind: 'delta', anew: false, text: 'so' },
     { kind: 'announce', message },
   ];
   for (const user of room.participants) {

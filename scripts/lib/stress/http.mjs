@@ -1,9 +1,12 @@
 /** Requests over kept-alive connections. */
 
 import { Agent, request } from 'node:http';
+import { request as requestSecurely, Agent as SecureAgent } from 'node:https';
 
 const DEADLINE_MS = 15_000;
-const agent = new Agent({ keepAlive: true, maxSockets: 64, maxFreeSockets: 64 });
+const KEPT = { keepAlive: true, maxSockets: 64, maxFreeSockets: 64 };
+const plain = { request, agent: new Agent(KEPT) };
+const secure = { request: requestSecurely, agent: new SecureAgent(KEPT) };
 
 /**
  * @typedef {object} Answer
@@ -26,6 +29,7 @@ export function ask(method, url, { token, body, key, deadlineMs = DEADLINE_MS } 
       : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(data) }),
     ...(key === undefined ? {} : { 'idempotency-key': key }),
   };
+  const { request, agent } = url.startsWith('https:') ? secure : plain;
   return new Promise((resolve, reject) => {
     const out = request(
       url,

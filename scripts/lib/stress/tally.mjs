@@ -24,6 +24,17 @@ export class Times {
     }
     return null;
   }
+
+  /** How many were in each power of two, from the fastest to the slowest. @returns {{ upToMs: number, count: number }[]} */
+  histogram() {
+    /** @type {Map<number, number>} */
+    const bars = new Map();
+    for (const [at, count] of this.#buckets.entries()) {
+      const power = Math.max(0, Math.ceil(Math.log2(0.01 * Math.exp(at * GROWTH))));
+      if (count) bars.set(power, (bars.get(power) ?? 0) + count);
+    }
+    return [...bars].map(([power, count]) => ({ upToMs: 2 ** power, count }));
+  }
 }
 
 /** How many of each. @extends {Map<string, number>} */

@@ -59,6 +59,7 @@ export const encoder: Encoder = {
   needsProfiles: true,
   needsMarks: true,
   message: (message, context) => messageFrame(message, context, undefined),
+  ownIsShared: true,
   own: messageFrame,
   event: (event, room) => {
     if (event.kind !== 'receipt') return null;

@@ -1,5 +1,6 @@
 import type { ChatError, ErrorCode } from '../../core/errors.js';
 import type { Dialect } from '../dialect.js';
+import { ErrorShape } from './api.js';
 import { registerRoutes } from './routes.js';
 import { registerSocket } from './socket.js';
 
@@ -23,6 +24,7 @@ export function chatsDialect(): Dialect {
     name: 'chats',
     unknownBelow: '/chat',
     renderError,
+    errorShape: ErrorShape,
     register(scope, context) {
       registerRoutes(scope, context);
       registerSocket(scope, context);

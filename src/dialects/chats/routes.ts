@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import Type, { type Static } from 'typebox';
 import { parseRange } from '../../core/cursor.js';
 import { notFound } from '../../core/errors.js';
 import { checkKey } from '../../core/input.js';
@@ -8,10 +7,8 @@ import { jsonArray } from '../../core/streaming.js';
 import { toSeconds } from '../../core/time.js';
 import type { DialectContext } from '../dialect.js';
 import { CHAT_KINDS, chatOf, messageOf, seenUser, userReference } from './access.js';
+import { type MessageBody, routes, type StartBody } from './api.js';
 import { chatBody, messageJson, userBody } from './encode.js';
-
-const StartBody = Type.Object({ user_id: Type.Unknown() });
-const MessageBody = Type.Object({ content: Type.String() });
 
 type OneChat = { Params: { chat: string } };
 
@@ -32,33 +29,29 @@ function chatRoutes(scope: FastifyInstance, context: DialectContext): void {
   const { rooms, people } = context;
 
   // Newest first.
-  scope.get('/chat/chats', async (request) => {
+  scope.get('/chat/chats/', routes.listChats, async (request) => {
     const { user } = await context.authenticate(request);
     const chats = await rooms.of(user, CHAT_KINDS);
     const profiles = await people.profiles([...new Set(chats.flatMap((chat) => chat.participants))]);
     return chats.map((chat) => chatBody(chat, profiles));
   });
 
-  scope.get<OneChat>('/chat/chats/:chat', async (request) => {
+  scope.get<OneChat>('/chat/chats/:chat/', routes.getChat, async (request) => {
     const { user } = await context.authenticate(request);
     const chat = await chatOf(request.params.chat, user, context);
     return chatBody(chat, await people.profiles(chat.participants));
   });
 
-  scope.post<{ Body: Static<typeof StartBody> }>(
-    '/chat/chats/start',
-    { schema: { body: StartBody } },
-    async (request, reply) => {
-      const { user } = await context.authenticate(request);
-      const other = await people.get(userReference(request.body.user_id));
-      const { room, created } = await rooms.openDirect(user, other.id);
-      return reply.code(created ? 201 : 200).send(chatBody(room, await people.profiles(room.participants)));
-    },
-  );
+  scope.post<{ Body: StartBody }>('/chat/chats/start/', routes.startChat, async (request, reply) => {
+    const { user } = await context.authenticate(request);
+    const other = await people.get(userReference(request.body.user_id));
+    const { room, created } = await rooms.openDirect(user, other.id);
+    return reply.code(created ? 201 : 200).send(chatBody(room, await people.profiles(room.participants)));
+  });
 }
 
 function messageRoutes(scope: FastifyInstance, context: DialectContext): void {
-  scope.get<OneChat>('/chat/chats/:chat/messages', async (request, reply) => {
+  scope.get<OneChat>('/chat/chats/:chat/messages/', routes.listMessages, async (request, reply) => {
     const { user } = await context.authenticate(request);
     const chat = await chatOf(request.params.chat, user, context);
     const range = parseRange(request.query as Record<string, unknown>, chat.id);
@@ -67,22 +60,18 @@ function messageRoutes(scope: FastifyInstance, context: DialectContext): void {
     return sendJson(reply, await jsonArray(pages, (page) => page.map(render)));
   });
 
-  type Send = OneChat & { Body: Static<typeof MessageBody> };
-  scope.post<Send>(
-    '/chat/chats/:chat/messages',
-    { schema: { body: MessageBody } },
-    async (request, reply) => {
-      const { user } = await context.authenticate(request);
-      const chat = await chatOf(request.params.chat, user, context);
-      const key = checkKey(request.headers['idempotency-key'], 'Idempotency-Key');
-      const sender = await context.people.get(user);
-      const out = { room: chat, sender, text: request.body.content, field: 'content', via: 'chats', key };
-      const { message, repeated } = await context.messages.send(out);
-      // What was sent before may have been read since.
-      const isRead = repeated && (await context.receipts.marksOf(chat)).statusOf(message) === 'read';
-      return sendJson(reply.code(201), messageJson(message, JSON.stringify(userBody(sender)), isRead));
-    },
-  );
+  type Send = OneChat & { Body: MessageBody };
+  scope.post<Send>('/chat/chats/:chat/messages/', routes.sendMessage, async (request, reply) => {
+    const { user } = await context.authenticate(request);
+    const chat = await chatOf(request.params.chat, user, context);
+    const key = checkKey(request.headers['idempotency-key'], 'Idempotency-Key');
+    const sender = await context.people.get(user);
+    const out = { room: chat, sender, text: request.body.content, field: 'content', via: 'chats', key };
+    const { message, repeated } = await context.messages.send(out);
+    // What was sent before may have been read since.
+    const isRead = repeated && (await context.receipts.marksOf(chat)).statusOf(message) === 'read';
+    return sendJson(reply.code(201), messageJson(message, JSON.stringify(userBody(sender)), isRead));
+  });
 }
 
 function readRoute(scope: FastifyInstance, context: DialectContext): void {
@@ -90,16 +79,20 @@ function readRoute(scope: FastifyInstance, context: DialectContext): void {
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser('*', { parseAs: 'string' }, (_request, _body, done) => done(null));
 
-  scope.patch<{ Params: { message: string } }>('/chat/messages/:message/read', async (request) => {
-    const { user } = await context.authenticate(request);
-    const { room, message } = await messageOf(request.params.message, user, context);
-    await context.receipts.mark(room, user, message.offset, 'read');
-    return { status: 'marked as read' };
-  });
+  scope.patch<{ Params: { message: string } }>(
+    '/chat/messages/:message/read/',
+    routes.markRead,
+    async (request) => {
+      const { user } = await context.authenticate(request);
+      const { room, message } = await messageOf(request.params.message, user, context);
+      await context.receipts.mark(room, user, message.offset, 'read');
+      return { status: 'marked as read' };
+    },
+  );
 }
 
 function statusRoute(scope: FastifyInstance, context: DialectContext): void {
-  scope.get<{ Params: { user: string } }>('/chat/users/:user/status', async (request) => {
+  scope.get<{ Params: { user: string } }>('/chat/users/:user/status/', routes.userStatus, async (request) => {
     const { user } = await context.authenticate(request);
     const other = await seenUser(request.params.user, user, context);
     const status = await context.presence.status(other.id);

@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import Type, { type Static } from 'typebox';
 import { parseLimit, parseRange } from '../../core/cursor.js';
 import { ChatError } from '../../core/errors.js';
 import type { UserId } from '../../core/ids.js';
@@ -7,14 +6,10 @@ import type { Message, Room } from '../../core/model.js';
 import { jsonArray } from '../../core/streaming.js';
 import type { DialectContext } from '../dialect.js';
 import { CONVERSATION_KINDS, type ConversationsSettings, conversationOf } from './access.js';
+import { routes, type StartBody } from './api.js';
 import { conversationBody, conversationId, historyBody } from './encode.js';
 
 type OneConversation = { Params: { conversation: string } };
-
-const StartBody = Type.Object({
-  participant_id: Type.Optional(Type.Union([Type.String(), Type.Integer(), Type.Null()])),
-  is_ai: Type.Optional(Type.Boolean()),
-});
 
 /** Conversations: listing them, starting one, its history, and the way to its socket. */
 export function registerConversations(
@@ -22,56 +17,60 @@ export function registerConversations(
   context: DialectContext,
   settings: ConversationsSettings,
 ): void {
-  scope.get('/api/conversations', async (request) => {
+  scope.get('/api/conversations', routes.listConversations, async (request) => {
     const { user } = await context.authenticate(request);
     const limit = parseLimit((request.query as { limit?: unknown }).limit);
     const all = await shown(await context.rooms.of(user, CONVERSATION_KINDS), user, context);
     return all.slice(0, limit);
   });
 
-  scope.post<{ Body: Static<typeof StartBody> }>(
-    '/api/conversations',
-    { schema: { body: StartBody } },
+  scope.post<{ Body: StartBody }>('/api/conversations', routes.startConversation, async (request, reply) => {
+    const { user } = await context.authenticate(request);
+    const { room, created } = await start(request.body, user, context);
+    return reply.code(created ? 201 : 200).send((await shown([room], user, context))[0]);
+  });
+
+  scope.get<OneConversation>(
+    '/api/conversations/:conversation',
+    routes.listMessages,
     async (request, reply) => {
       const { user } = await context.authenticate(request);
-      const { room, created } = await start(request.body, user, context);
-      return reply.code(created ? 201 : 200).send((await shown([room], user, context))[0]);
+      const room = await conversationOf(request.params.conversation, user, context);
+      const range = parseRange(request.query as Record<string, unknown>, room.id);
+      const pages = context.messages.list(room, range);
+      const stream = await jsonArray(pages, (page) =>
+        page.map((message) => JSON.stringify(historyBody(message))),
+      );
+      return reply.type('application/json; charset=utf-8').send(stream);
     },
   );
 
-  scope.get<OneConversation>('/api/conversations/:conversation', async (request, reply) => {
-    const { user } = await context.authenticate(request);
-    const room = await conversationOf(request.params.conversation, user, context);
-    const range = parseRange(request.query as Record<string, unknown>, room.id);
-    const pages = context.messages.list(room, range);
-    const stream = await jsonArray(pages, (page) =>
-      page.map((message) => JSON.stringify(historyBody(message))),
-    );
-    return reply.type('application/json; charset=utf-8').send(stream);
-  });
-
   scope.register(async (connecting) => {
     acceptEmptyJson(connecting);
-    connecting.post<OneConversation>('/api/conversations/:conversation/connect', async (request) => {
-      const { user, expiresAt } = await context.authenticate(request);
-      const room = await conversationOf(request.params.conversation, user, context);
-      const ticket = await settings.tickets.issue({ user, room: room.id, expiresAt });
-      const id = conversationId(room.id);
-      return {
-        status: 'WebSocket connected',
-        conversation_id: id,
-        websocket_url: `${socketBase(request, settings)}/api/conversations/${id}/connect?ticket=${ticket}`,
-      };
-    });
+    connecting.post<OneConversation>(
+      '/api/conversations/:conversation/connect',
+      routes.connect,
+      async (request) => {
+        const { user, expiresAt } = await context.authenticate(request);
+        const room = await conversationOf(request.params.conversation, user, context);
+        const ticket = await settings.tickets.issue({ user, room: room.id, expiresAt });
+        const id = conversationId(room.id);
+        return {
+          status: 'WebSocket connected',
+          conversation_id: id,
+          websocket_url: `${socketBase(request, settings)}/api/conversations/${id}/connect?ticket=${ticket}`,
+        };
+      },
+    );
   });
 }
 
 async function start(
-  { is_ai, participant_id }: Static<typeof StartBody>,
+  { is_ai, participant_id }: StartBody,
   user: UserId,
   context: DialectContext,
 ): Promise<{ room: Room; created: boolean }> {
-  if (is_ai) throw new ChatError('unavailable', 'no AI agent is configured here');
+  if (is_ai) return { room: await context.rooms.openAgent(user), created: true };
   if (participant_id === undefined || participant_id === null) {
     throw new ChatError('bad_request', 'participant_id is required', { field: 'participant_id' });
   }

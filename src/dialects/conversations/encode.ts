@@ -86,9 +86,13 @@ export function createEncoder(statusOf: (error: ChatError) => number): Encoder {
     dialect: 'conversations',
     needsProfiles: false,
     message: (message) => messageFrame(message, undefined),
+    ownIsShared: true,
     own: (message, _, ref) => messageFrame(message, ref),
-    event: () => null,
-    wants: () => false,
+    event: (event) =>
+      event.kind === 'delta'
+        ? JSON.stringify({ type: 'delta', text: event.text, ...(event.anew ? { at: 0 } : {}) })
+        : null,
+    wants: (event) => event.kind === 'delta',
     error: (error, ref) =>
       JSON.stringify({ ...errorBody(error, statusOf(error)), ...(ref === undefined ? {} : { ref }) }),
     cursor: (cursor) => JSON.stringify({ type: 'cursor', cursor }),

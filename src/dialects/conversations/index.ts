@@ -2,6 +2,7 @@ import type { ChatError, ErrorCode } from '../../core/errors.js';
 import type { Dialect } from '../dialect.js';
 import type { ConversationsSettings } from './access.js';
 import { registerAccounts } from './accounts.js';
+import { ErrorShape } from './api.js';
 import { registerConversations } from './conversations.js';
 import { errorBody } from './encode.js';
 import { registerRoutes } from './routes.js';
@@ -28,6 +29,7 @@ export function conversationsDialect(settings: ConversationsSettings): Dialect {
     name: 'conversations',
     unknownBelow: '/api',
     renderError: (error) => ({ status: statusOf(error), body: errorBody(error, statusOf(error)) }),
+    errorShape: ErrorShape,
     register(scope, context) {
       if (settings.accounts) registerAccounts(scope, context, settings.accounts);
       scope.register(async (guarded) => {

@@ -6,9 +6,13 @@ import type { Room } from '../../core/model.js';
 import { namesUser } from '../../core/people.js';
 import type { Tickets } from '../../core/ports.js';
 import type { ChatSocket, DialectContext } from '../dialect.js';
+import { frameOf } from '../schemas.js';
 import { conversationOf } from './access.js';
+import { MessageIn, socketDocs } from './api.js';
 import { createEncoder } from './encode.js';
 import { notYourself } from './routes.js';
+
+const messageOf = frameOf(MessageIn);
 
 /** One socket per conversation, opened with a ticket or a token. */
 export function registerSocket(
@@ -20,6 +24,7 @@ export function registerSocket(
   const encoder = createEncoder(statusOf);
   context.socket(scope, {
     path: '/api/conversations/:conversation/connect',
+    docs: socketDocs,
     encoder,
     async admit(request) {
       const { conversation } = request.params as { conversation: string };
@@ -39,8 +44,9 @@ export function registerSocket(
       const frame = objectOf(input, 'the frame');
       if (frame.type === 'cursor') return replyCursor(socket);
       if (frame.type !== undefined) throw new ChatError('bad_request', 'unknown type');
-      if (frame.sender_id !== undefined && !namesUser(frame.sender_id, socket.user)) throw notYourself();
-      return socket.send({ room: socket.room as Room, text: frame.message, field: 'message', ref });
+      const { message, sender_id } = messageOf(frame);
+      if (sender_id !== undefined && !namesUser(sender_id, socket.user)) throw notYourself();
+      return socket.send({ room: socket.room as Room, text: message, field: 'message', ref });
     },
     refOf: (input) => asObject(input)?.ref,
   });

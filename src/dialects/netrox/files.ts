@@ -3,6 +3,7 @@ import { ChatError } from '../../core/errors.js';
 import type { UserId } from '../../core/ids.js';
 import { checkKey } from '../../core/input.js';
 import type { DialectContext, UploadForm } from '../dialect.js';
+import { routes } from './api.js';
 import { DIALECT, messageBody, success } from './encode.js';
 import { receiver } from './receiver.js';
 
@@ -12,7 +13,7 @@ const FILE = 'attached_file';
 
 /** A message with a file: stored at once, and live on this document's sockets when its sender says so. */
 export function fileRoute(scope: FastifyInstance, context: DialectContext): void {
-  scope.post('/chat/chat-attachment/', async (request, reply) => {
+  scope.post('/chat/chat-attachment/', routes.sendFile, async (request, reply) => {
     const { user } = await context.authenticate(request);
     const key = checkKey(request.headers['idempotency-key'], 'Idempotency-Key');
     const rules = { owner: user, field: FILE, several: false };

@@ -1,5 +1,6 @@
 import type { ChatError, ErrorCode } from '../../core/errors.js';
 import type { Dialect } from '../dialect.js';
+import { ErrorShape } from './api.js';
 import { failure } from './encode.js';
 import { registerRoutes } from './routes.js';
 import { registerSocket } from './socket.js';
@@ -22,6 +23,7 @@ export function netroxDialect(): Dialect {
   return {
     name: 'netrox',
     renderError: (error: ChatError) => ({ status: STATUS[error.code], body: failure(error.message) }),
+    errorShape: ErrorShape,
     register(scope, context) {
       registerRoutes(scope, context);
       registerSocket(scope, context);

@@ -3,6 +3,7 @@ import { parseRange } from '../../core/cursor.js';
 import type { Message, Room } from '../../core/model.js';
 import { jsonArray } from '../../core/streaming.js';
 import type { DialectContext } from '../dialect.js';
+import { routes } from './api.js';
 import { type Link, messageBody, success, threadBody } from './encode.js';
 import { fileRoute } from './files.js';
 import { receiver } from './receiver.js';
@@ -26,17 +27,21 @@ export function registerRoutes(scope: FastifyInstance, context: DialectContext):
 }
 
 function historyRoute(scope: FastifyInstance, context: DialectContext): void {
-  scope.get<{ Params: { uid: string } }>('/chat/messages/:uid/', async (request, reply) => {
-    const { user } = await context.authenticate(request);
-    const other = await receiver(request.params.uid, user, context);
-    const room = await context.rooms.findDirect(user, other.id);
-    const range = parseRange(request.query as Query, room?.id ?? 0);
-    if (!room) return success({ messages: [] }, RETRIEVED);
-    const show = await renderer(room, context);
-    const pages = context.messages.list(room, range);
-    const stream = await jsonArray(pages, (page) => page.map(show), HISTORY);
-    return reply.type('application/json; charset=utf-8').send(stream);
-  });
+  scope.get<{ Params: { uid: string } }>(
+    '/chat/messages/:uid/',
+    routes.listMessages,
+    async (request, reply) => {
+      const { user } = await context.authenticate(request);
+      const other = await receiver(request.params.uid, user, context);
+      const room = await context.rooms.findDirect(user, other.id);
+      const range = parseRange(request.query as Query, room?.id ?? 0);
+      if (!room) return success({ messages: [] }, RETRIEVED);
+      const show = await renderer(room, context);
+      const pages = context.messages.list(room, range);
+      const stream = await jsonArray(pages, (page) => page.map(show), HISTORY);
+      return reply.type('application/json; charset=utf-8').send(stream);
+    },
+  );
 }
 
 /** Shows messages of a room with what its participants have read by now. */
@@ -51,7 +56,7 @@ async function renderer(room: Room, context: DialectContext): Promise<(message: 
 }
 
 function threadsRoute(scope: FastifyInstance, context: DialectContext): void {
-  scope.get('/chat/get-user-threads/', async (request) => {
+  scope.get('/chat/get-user-threads/', routes.listThreads, async (request) => {
     const { user } = await context.authenticate(request);
     const rooms = await context.rooms.of(user, ['direct']);
     const people = new Set(rooms.flatMap((room) => room.participants));

@@ -4,8 +4,14 @@ import { asObject, objectOf } from '../../core/input.js';
 import type { Message, Room } from '../../core/model.js';
 import { type Encoder, errorDetails, type Ref } from '../../core/rendering.js';
 import type { ChatSocket, DialectContext } from '../dialect.js';
+import { frameOf } from '../schemas.js';
+import { ChatMessage, ChatMessageFile, MessageSeen, socketDocs } from './api.js';
 import { ackFrame, DIALECT, type Link, messageFrame } from './encode.js';
 import { receiver } from './receiver.js';
+
+const textOf = frameOf(ChatMessage);
+const fileOf = frameOf(ChatMessageFile);
+const seenOf = frameOf(MessageSeen);
 
 type Frame = Record<string, unknown>;
 type Action = (frame: Frame, socket: ChatSocket, ref: Ref | undefined) => Promise<void>;
@@ -18,6 +24,7 @@ function frames(link: Link): Encoder {
     message: (message, { room, live }) =>
       live && isAnnounced(message) ? null : messageFrame(message, room, link),
     // A client draws what it sent by itself: it hears of it only when it asked to.
+    ownIsShared: false,
     own: (message, _, ref) => (ref === undefined ? null : ackFrame(message, ref)),
     event: (event, room) => (event.kind === 'announce' ? messageFrame(event.message, room, link) : null),
     wants: (event) => event.kind === 'announce',
@@ -39,6 +46,7 @@ export function registerSocket(scope: FastifyInstance, context: DialectContext):
   ]);
   context.socket(scope, {
     path: '/ws/chat/room/',
+    docs: socketDocs,
     encoder,
     async admit(request) {
       const { user, expiresAt } = await context.authenticate(request);
@@ -67,11 +75,10 @@ async function send(
   context: DialectContext,
 ): Promise<void> {
   const field = 'message_body';
-  const text = frame.message_body;
-  const reference = referenceIn(frame, 'receiver_id');
+  const { message_body: text, receiver_id } = textOf(frame);
   // Before there is a thread: a message that is none must not leave an empty one behind.
   context.messages.checkText(text, field);
-  const other = await receiver(reference, socket.user, context);
+  const other = await receiver(String(receiver_id), socket.user, context);
   const { room } = await context.rooms.openDirect(socket.user, other.id);
   socket.send({ room, text, field, ref });
 }
@@ -83,7 +90,7 @@ async function announce(
   ref: Ref | undefined,
   context: DialectContext,
 ): Promise<void> {
-  const { message } = await named(frame, socket, context);
+  const { message } = await named(fileOf(frame).chat_id, socket, context);
   if (message.sender !== socket.user) {
     throw new ChatError('forbidden', 'only its sender may announce a message');
   }
@@ -103,22 +110,21 @@ async function markSeen(
   ref: Ref | undefined,
   context: DialectContext,
 ): Promise<void> {
-  const { room, message } = await named(frame, socket, context);
+  const { room, message } = await named(seenOf(frame).chat_id, socket, context);
   await context.receipts.mark(room, socket.user, message.offset, 'read');
   acknowledge(message, socket, ref);
 }
 
 /**
- * The message that the frame's `chat_id` names, in a thread of the socket's user.
- * @throws ChatError bad_request, not_found
+ * The message that a frame's `chat_id` names, in a thread of the socket's user.
+ * @throws ChatError not_found
  */
 async function named(
-  frame: Frame,
+  reference: string | number,
   socket: ChatSocket,
   context: DialectContext,
 ): Promise<{ room: Room; message: Message }> {
-  const reference = referenceIn(frame, 'chat_id');
-  const found = await context.messages.one(context.rooms, reference, socket.user);
+  const found = await context.messages.one(context.rooms, String(reference), socket.user);
   // Other rooms don't exist here.
   if (found.room.kind !== 'direct') throw notFound('message');
   return found;
@@ -126,17 +132,4 @@ async function named(
 
 function acknowledge(message: Message, socket: ChatSocket, ref: Ref | undefined): void {
   if (ref !== undefined) socket.reply(ackFrame(message, ref));
-}
-
-/**
- * An id in a frame: text, or a number as other documents write them.
- * @throws ChatError bad_request, naming the field
- */
-function referenceIn(frame: Frame, field: 'receiver_id' | 'chat_id'): string {
-  const value = frame[field];
-  const isNumber = Number.isSafeInteger(value) && (value as number) >= 0;
-  if (typeof value !== 'string' && !isNumber) {
-    throw new ChatError('bad_request', `${field} must be an id`, { field });
-  }
-  return String(value);
 }

@@ -44,6 +44,7 @@ export const encoder: Encoder = {
   dialect: 'rooms',
   needsProfiles: false,
   message: (message) => textFrame(message, undefined),
+  ownIsShared: true,
   own: (message, _, ref) => textFrame(message, ref),
   event: (event) => {
     if (event.kind !== 'presence') return null;

@@ -1,6 +1,7 @@
 import type { ChatError, ErrorCode } from '../../core/errors.js';
 import type { Dialect } from '../dialect.js';
 import type { RoomsSettings } from './access.js';
+import { ErrorShape } from './api.js';
 import { registerRoutes } from './routes.js';
 import { registerSocket } from './socket.js';
 
@@ -24,6 +25,7 @@ export function roomsDialect(settings: RoomsSettings): Dialect {
     name: 'rooms',
     unknownBelow: '/api/v1',
     renderError: (error: ChatError) => ({ status: STATUS[error.code], body: { detail: error.message } }),
+    errorShape: ErrorShape,
     register(scope, context) {
       registerRoutes(scope, context, settings);
       registerSocket(scope, context, settings);

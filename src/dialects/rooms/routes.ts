@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify';
-import Type, { type Static } from 'typebox';
 import { parseLimit, parseRange } from '../../core/cursor.js';
 import { ChatError, notFound } from '../../core/errors.js';
 import { parseNumericId, type UserId } from '../../core/ids.js';
@@ -9,6 +8,7 @@ import { checkName, displayName, parseBefore } from '../../core/people.js';
 import { otherParticipant } from '../../core/rooms.js';
 import type { DialectContext } from '../dialect.js';
 import { actor, type RoomsSettings } from './access.js';
+import { type MessageBody, type RoomBody, routes, type UserBody } from './api.js';
 import { messageBody, roomBody, userBody } from './encode.js';
 
 /** Messages of a list without `limit`, and entries of a listing without one. */
@@ -17,32 +17,20 @@ const DEFAULT_LISTED = 1_000;
 
 type Query = Record<string, unknown>;
 
-const RoomBody = Type.Object({ name: Type.String() });
-const UserBody = Type.Object({ username: Type.String() });
-const MessageBody = Type.Object({
-  content: Type.String(),
-  user_id: Type.Union([Type.String(), Type.Integer()]),
-  type: Type.Optional(Type.Literal('text')),
-});
-
 export function registerRoutes(
   scope: FastifyInstance,
   context: DialectContext,
   settings: RoomsSettings,
 ): void {
-  scope.post<{ Body: Static<typeof UserBody> }>(
-    '/api/v1/users',
-    { schema: { body: UserBody } },
-    async (request) => {
-      if (!settings.localAccounts) throw notFound('page');
-      // As it will read in the claims of the token: those are trimmed.
-      const username = checkName(request.body.username, 'username').trim();
-      const profile = await context.people.createGuest(username);
-      if (settings.auth === 'trusted') return userBody(profile);
-      const token = await context.mintToken(profile.id, { preferredUsername: username });
-      return { ...userBody(profile), access_token: token };
-    },
-  );
+  scope.post<{ Body: UserBody }>('/api/v1/users', routes.createUser, async (request) => {
+    if (!settings.localAccounts) throw notFound('page');
+    // As it will read in the claims of the token: those are trimmed.
+    const username = checkName(request.body.username, 'username').trim();
+    const profile = await context.people.createGuest(username);
+    if (settings.auth === 'trusted') return userBody(profile);
+    const token = await context.mintToken(profile.id, { preferredUsername: username });
+    return { ...userBody(profile), access_token: token };
+  });
 
   scope.register(async (guarded) => {
     if (settings.auth === 'jwt') {
@@ -57,16 +45,12 @@ export function registerRoutes(
 }
 
 function roomRoutes(scope: FastifyInstance, context: DialectContext): void {
-  scope.post<{ Body: Static<typeof RoomBody> }>(
-    '/api/v1/rooms',
-    { schema: { body: RoomBody } },
-    async (request) => {
-      const name = checkName(request.body.name, 'name');
-      return roomBody(await context.rooms.createPublic(name), name);
-    },
-  );
+  scope.post<{ Body: RoomBody }>('/api/v1/rooms', routes.createRoom, async (request) => {
+    const name = checkName(request.body.name, 'name');
+    return roomBody(await context.rooms.createPublic(name), name);
+  });
 
-  scope.get('/api/v1/rooms', async (request) => {
+  scope.get('/api/v1/rooms', routes.listRooms, async (request) => {
     const user = (await context.identify(request))?.user;
     const query = request.query as Query;
     const limit = parseLimit(query.limit, DEFAULT_LISTED) as number;
@@ -75,7 +59,7 @@ function roomRoutes(scope: FastifyInstance, context: DialectContext): void {
     return rooms.map((room) => roomBody(room, names.get(room) ?? room.name));
   });
 
-  scope.get<{ Params: { room: string } }>('/api/v1/rooms/:room', async (request) => {
+  scope.get<{ Params: { room: string } }>('/api/v1/rooms/:room', routes.getRoom, async (request) => {
     const user = (await context.identify(request))?.user;
     const room = await context.rooms.get(request.params.room, user);
     return roomBody(room, (await namesFor([room], user, context)).get(room) ?? room.name);
@@ -83,7 +67,7 @@ function roomRoutes(scope: FastifyInstance, context: DialectContext): void {
 }
 
 function userRoutes(scope: FastifyInstance, context: DialectContext): void {
-  scope.get('/api/v1/users', async (request) => {
+  scope.get('/api/v1/users', routes.listUsers, async (request) => {
     const query = request.query as Query;
     const limit = parseLimit(query.limit, DEFAULT_LISTED) as number;
     const viewer = (await context.identify(request))?.user;
@@ -91,15 +75,15 @@ function userRoutes(scope: FastifyInstance, context: DialectContext): void {
     return users.map(userBody);
   });
 
-  scope.get<{ Params: { user: string } }>('/api/v1/users/:user', async (request) => {
+  scope.get<{ Params: { user: string } }>('/api/v1/users/:user', routes.getUser, async (request) => {
     const viewer = (await context.identify(request))?.user;
     return userBody(await context.people.lookUp(request.params.user, viewer));
   });
 }
 
 function messageRoutes(scope: FastifyInstance, context: DialectContext, settings: RoomsSettings): void {
-  type Send = { Params: { room: string }; Body: Static<typeof MessageBody> };
-  scope.post<Send>('/api/v1/rooms/:room/messages', { schema: { body: MessageBody } }, async (request) => {
+  type Send = { Params: { room: string }; Body: MessageBody };
+  scope.post<Send>('/api/v1/rooms/:room/messages', routes.sendMessage, async (request) => {
     const { content, user_id } = request.body;
     const key = checkKey(request.headers['idempotency-key'], 'Idempotency-Key');
     const { room, profile } = await actor(request, request.params.room, user_id, context, settings);
@@ -107,14 +91,18 @@ function messageRoutes(scope: FastifyInstance, context: DialectContext, settings
     return messageBody((await context.messages.send(out)).message);
   });
 
-  scope.get<{ Params: { room: string } }>('/api/v1/rooms/:room/messages', async (request) => {
-    const user = (await context.identify(request))?.user;
-    const room = await context.rooms.get(request.params.room, user);
-    const range = parseRange(request.query as Query, room.id, DEFAULT_MESSAGES);
-    const found: Message[] = [];
-    for await (const page of context.messages.list(room, range)) found.push(...page);
-    return found.map(messageBody);
-  });
+  scope.get<{ Params: { room: string } }>(
+    '/api/v1/rooms/:room/messages',
+    routes.listMessages,
+    async (request) => {
+      const user = (await context.identify(request))?.user;
+      const room = await context.rooms.get(request.params.room, user);
+      const range = parseRange(request.query as Query, room.id, DEFAULT_MESSAGES);
+      const found: Message[] = [];
+      for await (const page of context.messages.list(room, range)) found.push(...page);
+      return found.map(messageBody);
+    },
+  );
 }
 
 /** The name of each direct and agent room: the other person's. */

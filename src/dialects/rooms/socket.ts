@@ -4,8 +4,12 @@ import { asObject, objectOf } from '../../core/input.js';
 import type { Room } from '../../core/model.js';
 import { namesUser } from '../../core/people.js';
 import type { ChatSocket, DialectContext } from '../dialect.js';
+import { frameOf } from '../schemas.js';
 import { actor, type RoomsSettings } from './access.js';
+import { socketDocs, TextIn } from './api.js';
 import { encoder } from './encode.js';
+
+const textOf = frameOf(TextIn);
 
 export function registerSocket(
   scope: FastifyInstance,
@@ -14,6 +18,7 @@ export function registerSocket(
 ): void {
   context.socket(scope, {
     path: '/api/v1/ws/:room/:user',
+    docs: socketDocs,
     encoder,
     async admit(request) {
       const { room: reference, user } = request.params as { room: string; user: string };
@@ -34,10 +39,11 @@ export function registerSocket(
       const frame = objectOf(input, 'the frame');
       if (frame.type === 'cursor') return replyCursor(socket);
       if (frame.type !== 'text') throw new ChatError('bad_request', 'unknown type');
-      if (frame.user_id !== undefined && !namesUser(frame.user_id, socket.user)) {
+      const { content, user_id } = textOf(frame);
+      if (user_id !== undefined && !namesUser(user_id, socket.user)) {
         throw new ChatError('bad_request', 'user_id must be your own', { field: 'user_id' });
       }
-      return socket.send({ room: socket.room as Room, text: frame.content, field: 'content', ref });
+      return socket.send({ room: socket.room as Room, text: content, field: 'content', ref });
     },
     refOf: (input) => asObject(input)?.ref,
   });

@@ -45,6 +45,7 @@ export const encoder: Encoder = {
   needsProfiles: false,
   needsMarks: true,
   message: (message, context) => messageFrame(message, context),
+  ownIsShared: true,
   own: messageFrame,
   event: (event: EphemeralEvent, room: Room) => {
     if (event.kind !== 'receipt') return null;

@@ -1,14 +1,12 @@
 import type { FastifyInstance } from 'fastify';
-import Type, { type Static } from 'typebox';
 import { ChatError } from '../../core/errors.js';
 import type { Attachment } from '../../core/model.js';
 import type { DialectContext, UploadForm } from '../dialect.js';
-
-const FilesBody = Type.Object({ files: Type.Array(Type.String()) });
+import { type FilesBody, routes } from './api.js';
 
 /** Uploading files to a chat, and addresses at which those of one's chats can be fetched. */
 export function fileRoutes(scope: FastifyInstance, context: DialectContext): void {
-  scope.post('/upload_files', async (request) => {
+  scope.post('/upload_files', routes.uploadFiles, async (request) => {
     const { user } = await context.authenticate(request);
     return context.upload(request, { owner: user, field: 'files', several: true }, async (form) => {
       const reference = required(form);
@@ -19,16 +17,12 @@ export function fileRoutes(scope: FastifyInstance, context: DialectContext): voi
     });
   });
 
-  scope.post<{ Body: Static<typeof FilesBody> }>(
-    '/get_presigned_urls',
-    { schema: { body: FilesBody } },
-    async (request) => {
-      const { user } = await context.authenticate(request);
-      const { files } = request.body;
-      const urls = await context.files.urlsFor(files, user);
-      return { presigned_urls: Object.fromEntries(files.map((file, i) => [file, urls[i]])) };
-    },
-  );
+  scope.post<{ Body: FilesBody }>('/get_presigned_urls', routes.presign, async (request) => {
+    const { user } = await context.authenticate(request);
+    const { files } = request.body;
+    const urls = await context.files.urlsFor(files, user);
+    return { presigned_urls: Object.fromEntries(files.map((file, i) => [file, urls[i]])) };
+  });
 }
 
 /** @throws ChatError bad_request when a part is missing */

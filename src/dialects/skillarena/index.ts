@@ -1,5 +1,6 @@
 import type { ChatError, ErrorCode } from '../../core/errors.js';
 import type { Dialect } from '../dialect.js';
+import { ErrorShape } from './api.js';
 import { registerRoutes } from './routes.js';
 import { registerSocket } from './socket.js';
 
@@ -26,6 +27,7 @@ export function skillarenaDialect(settings: SkillarenaSettings): Dialect {
   return {
     name: 'skillarena',
     renderError: (error: ChatError) => ({ status: STATUS[error.code], body: { detail: error.message } }),
+    errorShape: ErrorShape,
     register(scope, context) {
       registerRoutes(scope, context);
       registerSocket(scope, context, settings.receiptResendMs);

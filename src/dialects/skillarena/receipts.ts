@@ -5,7 +5,10 @@ import type { ReceiptStatus, Room } from '../../core/model.js';
 import { namesUser } from '../../core/people.js';
 import { otherParticipant } from '../../core/rooms.js';
 import type { ChatSocket, DialectContext } from '../dialect.js';
-import { referenceOf, statusOf, stopOf } from './fields.js';
+import { frameOf } from '../schemas.js';
+import { ReceiptData } from './api.js';
+
+const receiptOf = frameOf(ReceiptData);
 
 /** A receipt that a front end has confirmed. */
 export interface Confirmed {
@@ -23,14 +26,13 @@ export async function takeReceipt(
   socket: ChatSocket,
   context: DialectContext,
 ): Promise<Confirmed | undefined> {
-  const reference = referenceOf(data.message_id, 'message_id');
-  const status = statusOf(data.status);
-  const stop = stopOf(data.stop);
-  const { room, offset } = await context.messages.locate(context.rooms, reference, socket.user);
+  const { message_id, status, chat_id, user_id, ...rest } = receiptOf(data);
+  const stop = rest.stop === true || rest.stop === 'true';
+  const { room, offset } = await context.messages.locate(context.rooms, String(message_id), socket.user);
   if (room.kind !== 'direct') throw notFound('message');
-  checkChat(data.chat_id, room);
+  checkChat(chat_id, room);
   const by = stop ? otherParticipant(room, socket.user) : socket.user;
-  checkUser(data.user_id, by, stop);
+  checkUser(user_id, by, stop);
   if (!stop) {
     const { sender } = await context.receipts.mark(room, socket.user, offset, status);
     if (sender === socket.user) throw new ChatError('forbidden', 'only the receiver of a message may report');
@@ -55,12 +57,12 @@ async function confirm(
   }
 }
 
-function checkChat(value: unknown, room: Room): void {
-  if (value === undefined || parseNumericId('room', referenceOf(value, 'chat_id')) === room.id) return;
+function checkChat(value: ReceiptData['chat_id'], room: Room): void {
+  if (value === undefined || parseNumericId('room', String(value)) === room.id) return;
   throw new ChatError('bad_request', 'chat_id must be the chat of the message', { field: 'chat_id' });
 }
 
-function checkUser(value: unknown, by: string, stop: boolean): void {
+function checkUser(value: ReceiptData['user_id'], by: string, stop: boolean): void {
   if (value === undefined || namesUser(value, by)) return;
   const words = stop ? 'user_id must be the receiver of the message' : 'user_id must be your own';
   throw new ChatError('bad_request', words, { field: 'user_id' });

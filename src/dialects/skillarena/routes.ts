@@ -3,6 +3,7 @@ import { parseRange } from '../../core/cursor.js';
 import { ChatError } from '../../core/errors.js';
 import { jsonArray } from '../../core/streaming.js';
 import type { DialectContext } from '../dialect.js';
+import { routes } from './api.js';
 import { chatPages, renderChats } from './chats.js';
 import { messageJson } from './encode.js';
 import { fileRoutes } from './files.js';
@@ -22,23 +23,27 @@ export function registerRoutes(scope: FastifyInstance, context: DialectContext):
 }
 
 function chatRoutes(scope: FastifyInstance, context: DialectContext): void {
-  scope.get('/chat_history', async (request, reply) => {
+  scope.get('/chat_history', routes.listChats, async (request, reply) => {
     const { user } = await context.authenticate(request);
     const pages = chatPages(user, context);
     return reply.type(JSON_TYPE).send(await jsonArray(pages, (page) => renderChats(page, user, context)));
   });
 
-  scope.get<{ Params: { other: string } }>('/chat_history/:other', async (request, reply) => {
-    const { user } = await context.authenticate(request);
-    const other = await context.people.get(request.params.other);
-    if (other.id === user) throw new ChatError('bad_request', 'you cannot chat with yourself');
-    const room = await context.rooms.findDirect(user, other.id);
-    const range = parseRange(request.query as Record<string, unknown>, room?.id ?? NO_ROOM);
-    if (!room) return [];
-    const marks = await context.receipts.marksOf(room);
-    const messages = await jsonArray(context.messages.list(room, range), (page) =>
-      page.map((message) => messageJson(message, room, marks.statusOf(message))),
-    );
-    return reply.type(JSON_TYPE).send(messages);
-  });
+  scope.get<{ Params: { other: string } }>(
+    '/chat_history/:other',
+    routes.listMessages,
+    async (request, reply) => {
+      const { user } = await context.authenticate(request);
+      const other = await context.people.get(request.params.other);
+      if (other.id === user) throw new ChatError('bad_request', 'you cannot chat with yourself');
+      const room = await context.rooms.findDirect(user, other.id);
+      const range = parseRange(request.query as Record<string, unknown>, room?.id ?? NO_ROOM);
+      if (!room) return [];
+      const marks = await context.receipts.marksOf(room);
+      const messages = await jsonArray(context.messages.list(room, range), (page) =>
+        page.map((message) => messageJson(message, room, marks.statusOf(message))),
+      );
+      return reply.type(JSON_TYPE).send(messages);
+    },
+  );
 }

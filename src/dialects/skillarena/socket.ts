@@ -6,10 +6,13 @@ import type { Attachment } from '../../core/model.js';
 import { namesUser } from '../../core/people.js';
 import type { Ref } from '../../core/rendering.js';
 import type { Admission, ChatSocket, DialectContext, SocketRoute } from '../dialect.js';
+import { frameOf } from '../schemas.js';
+import { MessageData, socketDocs } from './api.js';
 import { encoder } from './encode.js';
-import { attachmentsOf, referenceOf } from './fields.js';
 import { takeReceipt } from './receipts.js';
 import { Repeats } from './repeats.js';
+
+const messageOf = frameOf(MessageData);
 
 /** The token stands in the path, as documented; without it, where every socket may have it. */
 const PATHS = ['/ws/:token', '/ws'];
@@ -31,6 +34,7 @@ function userSocket(context: DialectContext, resendMs: number): Omit<SocketRoute
     return repeats;
   };
   return {
+    docs: socketDocs,
     encoder,
     admit: (request) => admit(request, context),
     async onFrame(input, socket, ref) {
@@ -60,18 +64,18 @@ async function admit(request: FastifyRequest, context: DialectContext): Promise<
 }
 
 async function sendMessage(
-  data: Record<string, unknown>,
+  data: object,
   socket: ChatSocket,
   ref: Ref | undefined,
   context: DialectContext,
 ): Promise<void> {
-  if (data.sender_id !== undefined && !namesUser(data.sender_id, socket.user)) {
+  const { sender_id, receiver_id, message, attachments: references = [] } = messageOf(data);
+  if (sender_id !== undefined && !namesUser(sender_id, socket.user)) {
     throw new ChatError('bad_request', 'sender_id must be your own', { field: 'sender_id' });
   }
-  const references = attachmentsOf(data.attachments);
   // Before the chat is opened: a message that is none must not leave an empty chat behind.
-  const text = context.messages.checkText(data.message, 'message', references);
-  const receiver = await context.people.get(referenceOf(data.receiver_id, 'receiver_id'));
+  const text = context.messages.checkText(message, 'message', references);
+  const receiver = await context.people.get(String(receiver_id));
   const attachments = await filesOf(references, socket.user, receiver.id, context);
   const { room } = await context.rooms.openDirect(socket.user, receiver.id);
   socket.send({ room, text, field: 'message', ref, attachments });

@@ -5,8 +5,11 @@
 -- its neighbours. Every offset is given explicitly (0-<tip+1>): when log and tip disagree the XADD
 -- fails before anything else was written.
 --
--- KEYS   per room: room, log, recent, members, read; then per message of it: read ranges of the
---        sender, idempotency key (the room key again where there is none)
+-- In a room with the agent a message is a question until its answer is stored; an answer's via says `agent:<question>`.
+--
+-- KEYS   per room: room, log, recent, members (of an agent room: the questions without an answer), read;
+--        then per message of it: read ranges of the sender, idempotency key (the room key again where
+--        there is none)
 -- ARGV   1 most entries a log keeps (0: all), 2 seconds an idempotency key is kept; then
 --        per room: id, channel, number of messages;
 --        per message: nonce, sender, sender as a field name, text, attachments (JSON or ''),
@@ -67,6 +70,11 @@ while a <= #ARGV do
           if join then redis.call('HSETNX', membersKey, field, at) end
         else
           mark(readKey, rangesKey, field, offset, offset)
+          if kind == 'agent' then
+            local question = string.match(via, '^agent:(%d+)$')
+            local pending = room .. ':' .. string.format('%016d', question or offset)
+            if question then redis.call('ZREM', membersKey, pending) else redis.call('ZADD', membersKey, room, pending) end
+          end
         end
         records[#records + 1] = '[' .. offset .. ',' .. at .. ',"' .. nonce .. '","' .. prev .. '",'
           .. cjson.encode(sender) .. ',' .. cjson.encode(text) .. ',' .. (files == '' and '[]' or files)

@@ -1,0 +1,97 @@
+/** A primary that dies for good: its replica takes over, and clients notice nothing but a pause. */
+
+import t from 'tap';
+import { partitionSlot, roomPartition } from '../../src/redis/keys.js';
+import { createRooms, faultsIn, history, metric, startNodes } from '../helpers/chat.js';
+import { Member } from '../helpers/member.js';
+import { isReady, type TestNode } from '../helpers/node.js';
+import type { RedisServer } from '../helpers/redis.js';
+import { startRedisCluster } from '../helpers/redis-cluster.js';
+import { startSentinels } from '../helpers/redis-sentinel.js';
+import { type Owner, until } from '../helpers/wait.js';
+
+const ROUNDS = 10;
+
+/** Two members on two nodes in every room. Nobody comes back: the sockets have to live through it. */
+async function talkers(t: Owner, nodes: readonly TestNode[], rooms: readonly string[]): Promise<Member[]> {
+  const joins = rooms.flatMap((room) =>
+    nodes.map((node, i) => Member.join(t, { nodes: [node], room, user: `user-${i}`, returns: false })),
+  );
+  return Promise.all(joins);
+}
+
+async function sayAll(members: readonly Member[], word: string, ms = 60_000): Promise<void> {
+  await Promise.all(members.map((member) => member.sendUntilAcknowledged(`${member.label} ${word}`, ms)));
+}
+
+/** Whether every replica of `primary` has all that was written there. */
+async function inStep(primary: RedisServer): Promise<boolean> {
+  const text = await primary.ask('INFO replication');
+  const offset = /master_repl_offset:(\d+)/.exec(text)?.[1];
+  const replicas = [...text.matchAll(/state=online,offset=(\d+)/g)].map((match) => match[1]);
+  return replicas.length > 0 && replicas.every((one) => one === offset);
+}
+
+async function throughFailover(
+  t: Tap,
+  nodes: readonly TestNode[],
+  rooms: readonly string[],
+  victim: RedisServer,
+): Promise<void> {
+  const members = await talkers(t, nodes, rooms);
+  for (let i = 0; i < ROUNDS; i += 1) await sayAll(members, `before ${i}`);
+  await until('the replicas are in step', () => inStep(victim), 10_000);
+  await victim.kill9();
+  await sayAll(members, 'meanwhile', 90_000);
+  for (let i = 0; i < ROUNDS; i += 1) await sayAll(members, `after ${i}`);
+  const total = (2 * ROUNDS + 1) * nodes.length;
+  await until('all have all', () => members.every(({ seen }) => seen.length === total), 30_000);
+  t.strictSame(
+    members.flatMap(({ faults }) => faults),
+    [],
+    'no hole, no repeat',
+  );
+  t.ok(
+    members.every(({ open, resets }) => open && resets === 0),
+    'nobody was cut off',
+  );
+  for (const room of rooms) {
+    const stored = await history(nodes[0] as TestNode, room);
+    if (stored.length !== total || faultsIn(stored, 1).length > 0) t.fail(`room ${room} is not whole`);
+  }
+  for (const node of nodes) {
+    await until('it is ready', () => isReady(node.url), 30_000, 100);
+    t.equal(await metric(node, 'parlance_feed_rollbacks_total'), 0, 'nothing was rolled back');
+  }
+  const recovered = await Promise.all(nodes.map((n) => metric(n, 'parlance_feed_recovered_messages_total')));
+  await sayAll(members, 'at last');
+  await until('all have it', () => members.every(({ seen }) => seen.length === total + nodes.length));
+  t.strictSame(
+    await Promise.all(nodes.map((n) => metric(n, 'parlance_feed_recovered_messages_total'))),
+    recovered,
+    'it came live: the nodes listen to the new primary',
+  );
+}
+
+type Tap = Owner & Pick<typeof t, 'strictSame' | 'ok' | 'equal' | 'fail'>;
+
+t.test('a cluster of three primaries and three replicas', async (t) => {
+  const cluster = await startRedisCluster(t, { primaries: 3, replicas: 3, aof: 'everysec' });
+  const nodes = await startNodes(t, 2, { REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' });
+  const rooms = await createRooms(nodes[0] as TestNode, 9);
+  const victim = await cluster.primaryOf(partitionSlot(roomPartition(Number(rooms[0]))));
+  await throughFailover(t, nodes, rooms, victim);
+});
+
+t.test('a Sentinel group', async (t) => {
+  const group = await startSentinels(t, { replicas: 2, aof: 'everysec' });
+  const nodes = await startNodes(t, 2, {
+    REDIS_URL: '',
+    REDIS_SENTINELS: group.sentinels,
+    REDIS_SENTINEL_NAME: group.name,
+  });
+  const rooms = await createRooms(nodes[0] as TestNode, 4);
+  const first = await group.primary();
+  await throughFailover(t, nodes, rooms, first);
+  t.not((await group.primary()).port, first.port, 'another one is primary');
+});

@@ -1,0 +1,92 @@
+/** A real Sentinel group on loopback: a primary, replicas, and the sentinels that watch them. */
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startProgram } from './process.js';
+import { askRedis, type RedisOptions, type RedisServer, startRedis } from './redis.js';
+import { freePort, type Owner, until } from './wait.js';
+
+const BINARY = process.env.REDIS_SERVER ?? 'redis-server';
+const READY_MS = 30_000;
+/** After how long a silent primary counts as dead. */
+const DOWN_MS = 1_500;
+
+/** A running group. */
+export interface SentinelGroup {
+  readonly name: string;
+  /** What a node is told: `REDIS_SENTINELS`. */
+  readonly sentinels: string;
+  readonly servers: RedisServer[];
+  /** Who the sentinels say is primary. */
+  primary(): Promise<RedisServer>;
+}
+
+/** Starts one primary with `replicas`, and three sentinels; waits until all know of each other and are in step. */
+export async function startSentinels(
+  t: Owner,
+  options: RedisOptions & { replicas?: number } = {},
+): Promise<SentinelGroup> {
+  const { replicas = 2, ...redis } = options;
+  const settings = { 'repl-diskless-sync-delay': '0', ...redis.settings };
+  const first = await startRedis(t, { ...redis, settings });
+  const servers = [first];
+  for (let i = 0; i < replicas; i += 1) {
+    const replicaof = `127.0.0.1 ${first.port}`;
+    servers.push(await startRedis(t, { ...redis, settings: { ...settings, replicaof } }));
+  }
+  const ports: number[] = [];
+  for (let i = 0; i < 3; i += 1) ports.push(await startSentinel(t, first));
+  const ready = async () => {
+    const answers = await Promise.all(ports.map((port) => askRedis(port, 'SENTINEL MASTER chat')));
+    const synced = await first.ask('INFO replication');
+    return (
+      answers.every((text) => fieldOf(text, 'num-slaves') === String(replicas)) &&
+      answers.every((text) => fieldOf(text, 'num-other-sentinels') === '2') &&
+      (synced.match(/state=online/g) ?? []).length === replicas
+    );
+  };
+  await until('the sentinels know everybody', ready, READY_MS, 100);
+  return {
+    name: 'chat',
+    sentinels: ports.map((port) => `127.0.0.1:${port}`).join(','),
+    servers,
+    primary: () =>
+      until('the sentinels agree on a primary', async () => {
+        const answers = await Promise.all(
+          ports.map((port) => askRedis(port, 'SENTINEL GET-MASTER-ADDR-BY-NAME chat')),
+        );
+        const found = new Set(answers.map((text) => Number(/\r\n(\d+)\r\n$/.exec(text)?.[1])));
+        const [port] = found;
+        return found.size === 1 ? servers.find((server) => server.port === port) : undefined;
+      }),
+  };
+}
+
+async function startSentinel(t: Owner, primary: RedisServer): Promise<number> {
+  const port = await freePort();
+  const file = join(primary.dir, `sentinel-${port}.conf`);
+  writeFileSync(
+    file,
+    [
+      `port ${port}`,
+      'bind 127.0.0.1',
+      `sentinel monitor chat 127.0.0.1 ${primary.port} 2`,
+      `sentinel down-after-milliseconds chat ${DOWN_MS}`,
+      'sentinel failover-timeout chat 10000',
+      'sentinel parallel-syncs chat 1',
+    ].join('\n'),
+  );
+  startProgram(t, `sentinel on ${port}`, BINARY, [file, '--sentinel'], {
+    cwd: primary.dir,
+    env: { PATH: process.env.PATH },
+  });
+  const answers = () => askRedis(port, 'PING').then((text) => text.startsWith('+PONG'));
+  await until(`the sentinel on ${port} answers`, () => answers().catch(() => false), READY_MS, 50);
+  return port;
+}
+
+/** A field of a flat list in the wire format: the line two after its name. */
+function fieldOf(text: string, name: string): string | undefined {
+  const lines = text.split('\r\n');
+  return lines[lines.indexOf(name) + 2];
+}

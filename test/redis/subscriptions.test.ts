@@ -1,0 +1,77 @@
+/** Subscriptions that were given up and made anew, on one Redis and on a cluster. */
+
+import { Cluster, Redis } from 'ioredis';
+import t from 'tap';
+import { connect } from '../../src/redis/connection.js';
+import { channels } from '../../src/redis/keys.js';
+import { Subscriptions } from '../../src/redis/subscriptions.js';
+import { startRedis } from '../helpers/redis.js';
+import { startRedisCluster } from '../helpers/redis-cluster.js';
+import { type Owner, until } from '../helpers/wait.js';
+
+const ROOMS = 300;
+const names = Array.from({ length: ROOMS }, (_, i) => channels.room(i + 1));
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** Subscriptions to all of `names`, and somebody who publishes. */
+async function scene(t: Owner, url: string, cluster: boolean) {
+  const heard = new Map<string, number>();
+  const renewed = new Set<string>();
+  const target = { urls: url.split(','), cluster, sentinels: [], sentinelName: undefined };
+  const client = connect(target, 'subscriptions', 'listener', quiet);
+  const subscriptions = new Subscriptions(
+    client,
+    {
+      onMessage: (channel) => void heard.set(channel, (heard.get(channel) ?? 0) + 1),
+      onRenewed: (which) => {
+        for (const channel of which) renewed.add(channel);
+      },
+    },
+    quiet,
+  );
+  const publisher = connect(target, 'commands', 'publisher', quiet);
+  t.teardown(() => {
+    subscriptions.close();
+    client.disconnect();
+    publisher.disconnect();
+  });
+  const publishAll = () => Promise.all(names.map((name) => publisher.spublish(name, 'x')));
+  return { subscriptions, client, publishAll, heard, renewed };
+}
+
+for (const kind of ['one Redis', 'a cluster'] as const) {
+  t.test(`on ${kind}`, async (t) => {
+    const cluster = kind === 'a cluster';
+    const url = cluster ? (await startRedisCluster(t, { primaries: 3 })).url : (await startRedis(t)).url;
+    const { subscriptions, client, publishAll, heard, renewed } = await scene(t, url, cluster);
+    t.ok(client instanceof (cluster ? Cluster : Redis));
+    await subscriptions.subscribe(names);
+    await publishAll();
+    await until('all are heard', () => heard.size === ROOMS);
+
+    for (let round = 1; round <= 3; round += 1) {
+      renewed.clear();
+      heard.clear();
+      subscriptions.renew();
+      await until('all were made anew', () => renewed.size === ROOMS, 20_000);
+      await publishAll();
+      await until(`all are heard after renewal ${round}`, () => heard.size === ROOMS, 10_000);
+      t.ok(
+        [...heard.values()].every((times) => times === 1),
+        'each once',
+      );
+    }
+
+    t.test('what is given up is not made anew', async (t) => {
+      const [given = '', kept = ''] = names;
+      subscriptions.unsubscribe(given);
+      renewed.clear();
+      heard.clear();
+      subscriptions.renew();
+      await until('the others were made anew', () => renewed.has(kept), 20_000);
+      await publishAll();
+      await until('the others are heard', () => heard.size === ROOMS - 1, 10_000);
+      t.notOk(heard.has(given));
+    });
+  });
+}
