@@ -113,7 +113,12 @@ export function readCommon(frame: Frame): Said {
   }
 }
 
-/** `said` is the object that holds `ref` and `retry`. */
-export function errorOf(detail: unknown, said: Frame): Said {
-  return { kind: 'error', detail: String(detail), ref: refOf(said.ref), retry: said.retry === true };
+/** What a service says that cannot do it now; no document but one gives its error frames a status. */
+const PASSING =
+  /^(too many messages|the service is temporarily unavailable|the message may or may not have been stored)\b/;
+
+/** `said` is the object that holds `ref`; `retry` is whether the same again has a chance, where more than words tell. */
+export function errorOf(detail: unknown, said: Frame, retry?: boolean): Said {
+  const words = String(detail);
+  return { kind: 'error', detail: words, ref: refOf(said.ref), retry: retry ?? PASSING.test(words) };
 }

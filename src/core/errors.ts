@@ -32,11 +32,6 @@ export class ChatError extends Error {
   }
 }
 
-/** Whether the same again, with the same idempotency key, has a chance: error frames say so, having no status. */
-export function mayPass({ code }: ChatError): boolean {
-  return code === 'rate_limited' || code === 'unavailable' || code === 'in_doubt';
-}
-
 /** Codes a socket is closed with. Each tells the client what to do next. */
 export const CloseCode = {
   /** The server shuts down for good; come back when told to. */

@@ -1,4 +1,4 @@
-import { type ChatError, mayPass } from './errors.js';
+import type { ChatError } from './errors.js';
 import type { UserId } from './ids.js';
 import type { MessageStatus } from './marks.js';
 import type { EphemeralEvent, Message, Profile, Room } from './model.js';
@@ -41,12 +41,4 @@ export interface Encoder {
   cursor(cursor: string): string;
   /** The reader's place in the log no longer exists: what follows starts over. */
   reset(): string;
-}
-
-/**
- * What an error frame says beside its words: the `ref` of the frame at fault, and `retry: true` where the same again has a
- * chance. An HTTP answer has a status for that.
- */
-export function errorDetails(error: ChatError, ref: Ref | undefined): { ref?: Ref; retry?: true } {
-  return { ...(ref === undefined ? {} : { ref }), ...(mayPass(error) ? { retry: true } : {}) };
 }

@@ -36,10 +36,10 @@ export async function registerConsole(
       preCompressed: true,
       decorateReply: false,
       cacheControl: false,
-      setHeaders: (reply, path) => {
-        for (const [name, value] of Object.entries(headers)) reply.header(name, value);
+      setHeaders: (response, path) => {
+        for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
         const kept = path.includes(HASHED) ? 'public, max-age=31536000, immutable' : 'no-cache';
-        reply.header('cache-control', kept);
+        response.setHeader('cache-control', kept);
       },
     });
   });

@@ -265,7 +265,9 @@ t.test('nodes that go', async (t) => {
     await redis.stop();
     talk('without Redis', 2);
     const refused = () =>
-      channels.some(({ frames }) => frames.some(({ text }) => text.includes('"retry":true')));
+      channels.some(({ frames }) =>
+        frames.some(({ text }) => text.includes('the service is temporarily unavailable')),
+      );
     await until('sends are refused', refused, 20_000);
     await redis.restart();
     await settled(t);

@@ -16,7 +16,7 @@ export const conversations: Speech = {
     if (frame.error !== undefined) {
       const { message, status } = objectOf(frame.error);
       const later = Number(status) >= 500 || Number(status) === 429;
-      return errorOf(message, { ...frame, retry: later });
+      return errorOf(message, frame, later);
     }
     return readCommon(frame);
   },

@@ -4,7 +4,7 @@ import { userIdAsNumber } from '../../core/ids.js';
 import type { Attachment, EphemeralEvent, Message, Profile, Room } from '../../core/model.js';
 import { bareProfile } from '../../core/model.js';
 import { givenAndFamily } from '../../core/people.js';
-import { type Encoder, errorDetails, type MessageContext, type Ref } from '../../core/rendering.js';
+import type { Encoder, MessageContext, Ref } from '../../core/rendering.js';
 import { toSeconds } from '../../core/time.js';
 
 /**
@@ -68,7 +68,7 @@ export const encoder: Encoder = {
   },
   wants: (event: EphemeralEvent) => event.kind === 'receipt' && event.status === 'read',
   error: (error: ChatError, ref) =>
-    JSON.stringify({ type: 'error', detail: error.message, ...errorDetails(error, ref) }),
+    JSON.stringify({ type: 'error', detail: error.message, ...(ref === undefined ? {} : { ref }) }),
   cursor: (cursor) => JSON.stringify({ type: 'cursor', cursor }),
   reset: () => '{"type":"reset"}',
 };

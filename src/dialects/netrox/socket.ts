@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { ChatError, notFound } from '../../core/errors.js';
 import { asObject, objectOf } from '../../core/input.js';
 import type { Message, Room } from '../../core/model.js';
-import { type Encoder, errorDetails, type Ref } from '../../core/rendering.js';
+import type { Encoder, Ref } from '../../core/rendering.js';
 import type { ChatSocket, DialectContext } from '../dialect.js';
 import { frameOf } from '../schemas.js';
 import { ChatMessage, ChatMessageFile, MessageSeen, socketDocs } from './api.js';
@@ -29,7 +29,7 @@ function frames(link: Link): Encoder {
     event: (event, room) => (event.kind === 'announce' ? messageFrame(event.message, room, link) : null),
     wants: (event) => event.kind === 'announce',
     error: (error, ref) =>
-      JSON.stringify({ action: 'error', message: error.message, ...errorDetails(error, ref) }),
+      JSON.stringify({ action: 'error', message: error.message, ...(ref === undefined ? {} : { ref }) }),
     cursor: (cursor) => JSON.stringify({ action: 'cursor', cursor }),
     reset: () => '{"action":"reset"}',
   };

@@ -2,7 +2,7 @@ import { messageId } from '../../core/cursor.js';
 import type { ChatError } from '../../core/errors.js';
 import type { Attachment, EphemeralEvent, Message, Profile, Room } from '../../core/model.js';
 import { displayName } from '../../core/people.js';
-import { type Encoder, errorDetails, type Ref } from '../../core/rendering.js';
+import type { Encoder, Ref } from '../../core/rendering.js';
 import { toSeconds } from '../../core/time.js';
 
 /** A room as the document shows it; `name` is the viewer's name for it. */
@@ -54,7 +54,7 @@ export const encoder: Encoder = {
   wants: (event: EphemeralEvent, user) => event.kind === 'presence' && event.user !== user,
   page: (messages) => JSON.stringify({ type: 'history', messages: messages.map(messageBody) }),
   error: (error: ChatError, ref) =>
-    JSON.stringify({ type: 'error', detail: error.message, ...errorDetails(error, ref) }),
+    JSON.stringify({ type: 'error', detail: error.message, ...(ref === undefined ? {} : { ref }) }),
   cursor: (cursor) => JSON.stringify({ type: 'cursor', cursor }),
   reset: () => '{"type":"reset"}',
 };

@@ -5,7 +5,7 @@ import type { MessageStatus } from '../../core/marks.js';
 import type { EphemeralEvent, Message, Profile, Room } from '../../core/model.js';
 import { givenAndFamily } from '../../core/people.js';
 import type { Owed, RoomState } from '../../core/ports.js';
-import { type Encoder, errorDetails, type MessageContext, type Ref } from '../../core/rendering.js';
+import type { Encoder, MessageContext, Ref } from '../../core/rendering.js';
 import { otherParticipant } from '../../core/rooms.js';
 import { toMilliseconds } from '../../core/time.js';
 
@@ -56,7 +56,7 @@ export const encoder: Encoder = {
   error: (error: ChatError, ref) =>
     JSON.stringify({
       type: 'error',
-      data: { detail: error.message, ...errorDetails(error, ref) },
+      data: { detail: error.message, ...(ref === undefined ? {} : { ref }) },
     }),
   cursor: (cursor) => JSON.stringify({ type: 'cursor', cursor }),
   reset: () => '{"type":"reset"}',
