@@ -14,7 +14,7 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 
 /** Starts it. It ends with the test. */
 export async function startBrowser(t: Owner): Promise<Browser> {
