@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { AgentSide } from './agent/side.js';
@@ -10,6 +9,7 @@ import { bareProfile } from './core/model.js';
 import { People } from './core/people.js';
 import { Receipts } from './core/receipts.js';
 import { Rooms } from './core/rooms.js';
+import { seldom } from './core/seldom.js';
 import { chatsDialect } from './dialects/chats/index.js';
 import { conversationsDialect } from './dialects/conversations/index.js';
 import type { DialectContext } from './dialects/dialect.js';
@@ -35,9 +35,6 @@ import { type RealtimeStats, realtimeStats } from './realtime/stats.js';
 import { UserFeeds } from './realtime/user-feeds.js';
 import { RedisSide } from './redis/side.js';
 import { StorageSide } from './storage/side.js';
-
-/** One line in so many ms for what fails again and again. */
-const FAULT_LOG_MS = 5_000;
 
 /** Dialects whose clients confirm receipts, which are repeated until they do. */
 const CONFIRMED_DIALECTS = ['skillarena'];
@@ -79,12 +76,9 @@ export async function createApp(
   const metrics = createNodeMetrics(sockets, stats, hub, redis, agent);
   agent.stats.onAnswer = (seconds) => metrics.agentSeconds.observe(seconds);
   stats.onDelivery = (ageMs) => metrics.deliverySeconds.observe(ageMs / 1_000);
-  let faultLoggedAt = Number.NEGATIVE_INFINITY;
-  stats.onFault = (error) => {
-    if (performance.now() - faultLoggedAt < FAULT_LOG_MS) return; // it is tried again, and fails again
-    faultLoggedAt = performance.now();
-    log.error({ err: error }, 'a reader could not go on; trying again');
-  };
+  stats.onFault = seldom(5_000, (error) =>
+    log.error({ err: error }, 'a reader could not go on; trying again'),
+  );
   const tracing = await startTracing(config);
   messages.onAppend = (seconds, failed) => {
     tracing?.appended(seconds, failed);
@@ -305,16 +299,5 @@ function createNodeMetrics(
     deafness: () => redis.fanOut.stats.deafness,
     undecodable: () => redis.fanOut.stats.undecodable,
     leasesLost: () => redis.presence.leasesLost,
-    fdLimit,
   });
-}
-
-/** The limit of open file descriptors; -1 where the system does not tell. */
-export function fdLimit(): number {
-  try {
-    const limits = readFileSync('/proc/self/limits', 'utf8');
-    return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? -1);
-  } catch {
-    return -1; // not Linux
-  }
 }

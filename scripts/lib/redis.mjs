@@ -52,8 +52,13 @@ export async function startRedis(binary, started) {
   return `redis://127.0.0.1:${port}`;
 }
 
-/** @param {string} dir @param {number} port */
-function redisArgs(dir, port) {
+/**
+ * The arguments of a private Redis on loopback that keeps an append-only file and loses nothing for want of memory.
+ * @param {string} dir
+ * @param {number} port
+ * @param {Record<string, string>} [more] settings by their names, which win
+ */
+export function redisArgs(dir, port, more = {}) {
   const settings = {
     port: String(port),
     bind: '127.0.0.1',
@@ -62,6 +67,7 @@ function redisArgs(dir, port) {
     appendonly: 'yes',
     appendfsync: 'everysec',
     'maxmemory-policy': 'noeviction',
+    ...more,
   };
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }

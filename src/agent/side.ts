@@ -2,6 +2,7 @@ import type { AgentJobs } from '../core/agent-jobs.js';
 import type { Messages } from '../core/messages.js';
 import type { FanOut, Log, RoomStore } from '../core/ports.js';
 import type { Receipts } from '../core/receipts.js';
+import { seldom } from '../core/seldom.js';
 import type { Model } from './model.js';
 import { type AgentStats, agentStats } from './stats.js';
 import { AgentWorker } from './worker.js';
@@ -11,9 +12,6 @@ interface Logger {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
-
-/** One line in so many ms for what fails again and again. */
-const FAULT_LOG_MS = 5_000;
 
 export interface AgentSideOptions {
   /** `echo`: the stand-in. */
@@ -40,7 +38,6 @@ export class AgentSide {
   readonly stats: AgentStats = agentStats();
   readonly #options: AgentSideOptions;
   #worker: AgentWorker | undefined;
-  #faultLoggedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: AgentSideOptions) {
     this.#options = options;
@@ -51,6 +48,7 @@ export class AgentSide {
     const model = await this.#model();
     if (!model) return;
     const { contextTokens, prompt, maxMessageBytes, logger, ...parts } = this.#options;
+    const tell = seldom(5_000, (fields: object, words: string) => logger.warn(fields, words));
     this.#worker = new AgentWorker({
       ...parts,
       model,
@@ -58,8 +56,8 @@ export class AgentSide {
       prompt,
       maxBytes: maxMessageBytes,
       stats: this.stats,
-      onFailure: ({ reason, message }) => this.#tell({ reason, error: message }, 'the model did not answer'),
-      onError: (error) => this.#tell({ err: error }, 'the agent could not go on; trying again'),
+      onFailure: ({ reason, message }) => tell({ reason, error: message }, 'the model did not answer'),
+      onError: (error) => tell({ err: error }, 'the agent could not go on; trying again'),
       onDropped: (room, error) =>
         logger.error({ err: error, room: room.id }, 'an answer could not be stored'),
     });
@@ -82,11 +80,5 @@ export class AgentSide {
     if (kind === 'echo') return new (await import('./echo.js')).EchoModel();
     if (baseUrl === undefined || model === undefined) return undefined;
     return new (await import('./openai.js')).OpenAiModel({ baseUrl, apiKey, model, silenceMs });
-  }
-
-  #tell(fields: object, words: string): void {
-    if (performance.now() - this.#faultLoggedAt < FAULT_LOG_MS) return;
-    this.#faultLoggedAt = performance.now();
-    this.#options.logger.warn(fields, words);
   }
 }

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { ChatError, notFound } from './errors.js';
 import { type FileLinks, LINK_SECONDS } from './file-links.js';
+import type { FileStore, ObjectStore, StoredFile, TypeDetector } from './file-ports.js';
 import { cleanFileName, servingOf } from './filenames.js';
 import type { FileId, RoomId, UserId } from './ids.js';
 import { looksLikeMarkup, UNKNOWN_TYPE } from './media-types.js';
 import type { Attachment, Room } from './model.js';
-import type { FileStore, ObjectStore, RoomStore, StoredFile, TypeDetector } from './ports.js';
+import type { RoomStore } from './ports.js';
 import { mayRead } from './rooms.js';
 
 /** Where files are found over HTTP; the object's key follows. */

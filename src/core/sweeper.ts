@@ -1,5 +1,5 @@
+import type { FileStore, ObjectStore } from './file-ports.js';
 import type { Files } from './files.js';
-import type { FileStore, ObjectStore } from './ports.js';
 
 /** Files removed in one go, before the next look at the list. */
 const BATCH = 100;

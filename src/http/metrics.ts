@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { RealtimeStats } from '../realtime/stats.js';
 import { STATUS } from './errors.js';
@@ -32,7 +33,6 @@ export interface MetricSources {
   readonly deafness: () => number;
   readonly undecodable: () => number;
   readonly leasesLost: () => number;
-  readonly fdLimit: () => number;
 }
 
 /** Seconds: from a healthy Redis on the same host to one that is nearly given up. */
@@ -79,7 +79,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   );
   single(registry, 'parlance_outbox_bytes', 'Bytes waiting for slow sockets.', sources.outboxBytes);
   single(registry, 'parlance_feeds', 'Rooms read by this node.', sources.feeds);
-  single(registry, 'parlance_max_fds', 'Limit of open file descriptors; -1: unknown.', sources.fdLimit);
+  single(registry, 'parlance_max_fds', 'Limit of open file descriptors; -1: unknown.', fdLimit);
   total(registry, 'parlance_feed_gaps_total', 'Times a feed missed something.', () => realtime.gaps);
   total(
     registry,
@@ -202,4 +202,14 @@ function counter(registry: Registry, name: string, help: string, label: string, 
       for (const [value, n] of read()) this.inc({ [label]: String(value) }, n);
     },
   });
+}
+
+/** The limit of open file descriptors; -1 where the system does not tell. */
+function fdLimit(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8');
+    return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? -1);
+  } catch {
+    return -1; // not Linux
+  }
 }

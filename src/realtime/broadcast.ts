@@ -68,6 +68,7 @@ export class Broadcaster {
     const own = this.#ownSends(batch);
     const selective = messages < batch.length;
     const renderings: Rendering[] = []; // at most one per dialect: a list is faster than a map
+    let rendering: Rendering | undefined;
     const before = (batch[0] as BatchItem).before;
     // From the end: a reader that falls behind here is taken out of the list.
     for (let i = sessions.length - 1; i >= 0; i -= 1) {
@@ -77,11 +78,9 @@ export class Broadcaster {
         session.fallBehind(feed, before);
         continue;
       }
-      let rendering = renderings.find(({ encoder }) => encoder === session.encoder);
-      if (!rendering) {
-        rendering = new Rendering(session.encoder, feed.room, batch);
-        renderings.push(rendering);
-      }
+      // Neighbours nearly always speak the same dialect.
+      if (rendering?.encoder !== session.encoder)
+        rendering = renderingFor(session.encoder, renderings, feed.room, batch);
       const shared = !selective && (!sends || this.#acknowledgedByAll(session.encoder, sends, batch));
       const chunk = shared ? rendering.chunk : this.#chunkFor(session, feed.room, batch, rendering, sends);
       if (chunk) session.push(chunk);
@@ -155,6 +154,19 @@ export class Broadcaster {
     });
     return join(frames);
   }
+}
+
+function renderingFor(
+  encoder: Encoder,
+  renderings: Rendering[],
+  room: Room,
+  batch: readonly BatchItem[],
+): Rendering {
+  const known = renderings.find((one) => one.encoder === encoder);
+  if (known) return known;
+  const made = new Rendering(encoder, room, batch);
+  renderings.push(made);
+  return made;
 }
 
 function contextOf(room: Room, item: BatchItem & { message: Message }) {

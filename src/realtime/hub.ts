@@ -104,6 +104,11 @@ export class Hub {
     void this.#verify();
   }
 
+  /** Tells of a failure that is tried again, unless it is Redis that is away. */
+  reportFault(error: unknown): void {
+    reportFault(this.#options.stats, error);
+  }
+
   get feedCount(): number {
     return this.#feeds.size;
   }

@@ -123,7 +123,8 @@ export class UserFeeds {
     feed.following = feed.following
       .then(() => feed.opening)
       .then(() => this.#openNew(feed, true))
-      .catch(() => {
+      .catch((error: unknown) => {
+        this.#hub.reportFault(error);
         if (this.#closed || this.#users.get(feed.user) !== feed) return;
         setTimeout(() => this.#follow(feed), RETRY_MS).unref();
       });
@@ -159,7 +160,8 @@ export class UserFeeds {
       feeds.forEach((feed, i) => {
         if (versions[i] !== feed.version) this.#follow(feed);
       });
-    } catch {
+    } catch (error) {
+      this.#hub.reportFault(error);
       // Redis is away; the next round looks again.
     }
   }

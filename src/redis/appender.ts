@@ -3,7 +3,7 @@ import type { Appended, Draft } from '../core/ports.js';
 import type { PendingAppend } from './batch.js';
 import { type Client, connectPrimary, disconnect, unavailable } from './connection.js';
 import { partitionSlot, roomPartition } from './keys.js';
-import { AppendLane, type LaneOptions } from './lane.js';
+import { AppendLane, type LaneOptions, SEND_DEADLINE_MS, settle } from './lane.js';
 
 /** How many (room, sender) pairs a node remembers as members, to spare Redis the question. */
 const KNOWN_MEMBERS = 50_000;
@@ -67,8 +67,7 @@ export class Appender {
   #route(item: PendingAppend): void {
     const address = this.#addressOf(item);
     if (address === undefined) {
-      item.open = false;
-      item.reject(unavailable(new Error('no primary for this slot')));
+      settle(item, unavailable(new Error('no primary for this slot')));
       return;
     }
     const known = this.#lanes.get(address) ?? this.#connectLane(address);
@@ -113,7 +112,7 @@ export class Appender {
     for (const [address, { lane, redis }] of this.#lanes) {
       if (primaries.size === 0 || primaries.has(address)) continue;
       this.#lanes.delete(address);
-      for (const item of lane.retire()) this.#route(item);
+      this.#reroute(cluster, lane.retire());
       redis.disconnect();
     }
   }
@@ -121,7 +120,11 @@ export class Appender {
   #reroute(cluster: Cluster, items: PendingAppend[]): void {
     cluster.refreshSlotsCache();
     setTimeout(() => {
-      for (const item of items) if (item.open) this.#route(item);
+      for (const item of items) {
+        if (performance.now() - item.since > SEND_DEADLINE_MS)
+          settle(item, unavailable(new Error('send deadline')));
+        else if (item.open) this.#route(item);
+      }
     }, REROUTE_PAUSE_MS);
   }
 }

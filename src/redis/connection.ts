@@ -1,5 +1,6 @@
 import { type RedisOptions as AnyRedisOptions, Cluster, type ClusterOptions, Redis } from 'ioredis';
 import { ChatError } from '../core/errors.js';
+import { seldom } from '../core/seldom.js';
 
 // How replies are mapped stays the library's default: the same shapes on RESP2 and RESP3.
 type RedisOptions = Omit<AnyRedisOptions, 'replyMapping' | 'protocol'>;
@@ -71,12 +72,8 @@ const ROLES = { commands: COMMANDS, appends: APPENDS, subscriptions: SUBSCRIPTIO
 export function connect(target: RedisTarget, role: keyof typeof ROLES, name: string, log: Log): Client {
   const options: RedisOptions = { ...ROLES[role], connectionName: name };
   const client = target.cluster ? connectCluster(target, options) : connectOne(target, options);
-  let loggedAt = 0;
-  client.on('error', (error: Error) => {
-    if (Date.now() - loggedAt < 5_000) return;
-    loggedAt = Date.now();
-    log.warn({ role, error: error.message }, 'redis connection error');
-  });
+  const tell = (error: Error) => log.warn({ role, error: error.message }, 'redis connection error');
+  client.on('error', seldom(5_000, tell));
   return client;
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import type { FileStore, StoredFile } from '../core/file-ports.js';
 import type { FileId, UserId } from '../core/ids.js';
-import type { FileStore, StoredFile } from '../core/ports.js';
 import { inBulk } from './bulk.js';
 import { type Client, guard } from './connection.js';
 import { keys } from './keys.js';

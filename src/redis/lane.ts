@@ -26,7 +26,7 @@ const MAX_QUEUED_BYTES = 32 * 1024 * 1024;
 /** A call without an answer for this long: its connection is given up. */
 const CALL_DEADLINE_MS = 3_000;
 /** Every send is answered within this time, one way or the other. */
-const SEND_DEADLINE_MS = 5_000;
+export const SEND_DEADLINE_MS = 5_000;
 const SWEEP_MS = 200;
 /** A Redis that refuses the fence (still loading, or its ACL forbids it) is asked again after this long. */
 const FENCE_RETRY_MS = 500;
@@ -246,7 +246,8 @@ export class AppendLane {
   }
 }
 
-function settle(item: PendingAppend, error: ChatError): void {
+/** Fails a draft, unless its caller has been answered. */
+export function settle(item: PendingAppend, error: ChatError): void {
   if (!item.open) return;
   item.open = false;
   item.reject(error);

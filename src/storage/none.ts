@@ -1,5 +1,5 @@
 import { ChatError } from '../core/errors.js';
-import type { ObjectStore } from '../core/ports.js';
+import type { ObjectStore } from '../core/file-ports.js';
 
 const RETRY_S = 60;
 

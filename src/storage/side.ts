@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { FileLinks } from '../core/file-links.js';
+import type { FileStore, ObjectStore } from '../core/file-ports.js';
 import { Files } from '../core/files.js';
-import type { FileStore, ObjectStore, RoomStore } from '../core/ports.js';
+import type { RoomStore } from '../core/ports.js';
 import { Sweeper } from '../core/sweeper.js';
 import { detectType } from './detect.js';
 import { NoObjectStore } from './none.js';

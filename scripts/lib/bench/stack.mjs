@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { askRedis, freePortFrom, isReady } from '../net.mjs';
-import { ensureRedis } from '../redis.mjs';
+import { ensureRedis, redisArgs } from '../redis.mjs';
 import { Program } from '../stress/program.mjs';
 
 const READY_MS = 45_000;
@@ -120,19 +120,11 @@ export class Stack {
     const name = `redis-${at + 1}`;
     const dir = join(this.dir, name);
     mkdirSync(dir);
-    const settings = {
-      port: String(port),
-      bind: '127.0.0.1',
-      dir,
-      save: '',
-      appendonly: 'yes',
-      appendfsync: 'everysec',
+    const args = redisArgs(dir, port, {
       // A rewrite would be charged to whoever is measured at the time.
       'auto-aof-rewrite-percentage': '0',
-      'maxmemory-policy': 'noeviction',
       ...(clustered ? CLUSTERED : {}),
-    };
-    const args = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value]);
+    });
     const logFile = join(this.dir, `${name}.log`);
     const program = new Program(name, ensureRedis(), args, { cwd: dir, env: process.env, logFile });
     this.redis.push({ port, program });

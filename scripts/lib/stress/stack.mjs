@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { askRedis, freePortFrom, isReady } from '../net.mjs';
 import { NODE_MAIN } from '../paths.mjs';
-import { ensureRedis } from '../redis.mjs';
+import { ensureRedis, redisArgs } from '../redis.mjs';
 import { Program } from './program.mjs';
 
 const REDIS_READY_MS = 60_000;
@@ -55,16 +55,8 @@ export class StressStack {
   async startRedis() {
     const dir = join(this.dir, 'redis');
     mkdirSync(dir, { recursive: true });
-    const settings = {
-      port: String(this.#redisPort),
-      bind: '127.0.0.1',
-      dir,
-      save: '',
-      appendonly: this.#aof === 'no' ? 'no' : 'yes',
-      appendfsync: this.#aof,
-      'maxmemory-policy': 'noeviction',
-    };
-    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+    const aof = { appendonly: this.#aof === 'no' ? 'no' : 'yes', appendfsync: this.#aof };
+    const args = redisArgs(dir, this.#redisPort, aof);
     this.#redis = new Program('redis', ensureRedis(), args, {
       cwd: dir,
       env: process.env,
