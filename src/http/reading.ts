@@ -112,11 +112,17 @@ export class UserReading implements Reading, UserReader {
     if (this.#expired) session.reply(session.encoder.reset());
     const places = this.#places;
     this.#places = new Map();
-    await Promise.all([...places].map(([feed, place]) => this.#read(session, feed, place)));
+    // Nearly all of them are quiet: a promise for each would be most of what a socket costs.
+    const behind: Promise<void>[] = [];
+    places.forEach((place, feed) => {
+      const reading = this.#read(session, feed, place);
+      if (reading) behind.push(reading);
+    });
+    await Promise.all(behind);
   }
 
   onFeed(feed: RoomFeed): void {
-    if (this.#session) void this.#read(this.#session, feed, BEGINNING);
+    if (this.#session) this.#read(this.#session, feed, BEGINNING);
     else this.#places.set(feed, BEGINNING);
   }
 
@@ -156,8 +162,8 @@ export class UserReading implements Reading, UserReader {
     return new Map([...base, ...moved]);
   }
 
-  async #read(session: Session, feed: RoomFeed, place: Position): Promise<void> {
-    if (session.closed || session.feeds.has(feed)) return;
+  #read(session: Session, feed: RoomFeed, place: Position): Promise<void> | undefined {
+    if (session.closed || session.feeds.has(feed)) return undefined;
     const { head } = feed;
     const unmoved = place.offset === head.offset && place.nonce === head.nonce;
     if (unmoved || !this.#since) return session.read(feed, { from: 'position', position: place });

@@ -15,8 +15,10 @@ const MAX_HELD = 1_000;
 /** Passes over the log in one repair: what is missing after them, the tip check finds. */
 const MAX_PASSES = 3;
 const RETRY_MS = 250;
-/** The readers of a feed that has none. Never written to. */
-const NOBODY: Reader[] = [];
+/** The readers of a feed that has none. */
+const NOBODY: readonly Reader[] = [];
+/** Where a log begins. */
+const START: Position = { offset: 0, nonce: '' };
 
 export interface FeedOptions {
   readonly log: Log;
@@ -44,10 +46,11 @@ export class RoomFeed implements Feed, FlushableFeed {
   // A person's socket reads thousands of quiet rooms: what only a busy one needs is made when it is needed.
   /** Nonces up to the head; undefined: the head's alone. */
   #memory: NonceMemory | undefined;
-  #live: Reader[] = NOBODY;
+  /** One that has a single reader is that reader's own, shared by all its feeds: it is never written to. */
+  #live: readonly Reader[] = NOBODY;
   #behind: Set<Reader> | undefined;
   #tail: Tail | undefined;
-  #head: Position = { offset: 0, nonce: '' };
+  #head = START;
   #headCreatedMs = 0;
   /** The offset that {@link begin} began at. */
   #began: number | undefined;
@@ -111,9 +114,10 @@ export class RoomFeed implements Feed, FlushableFeed {
   addLive(reader: Reader): void {
     this.flush();
     this.#notBehind(reader);
-    // An array that was pushed to has room for 17: too much for the one reader that nearly every feed has.
-    if (this.#live.length === 0) this.#live = [reader];
-    else this.#live.push(reader);
+    const readers = this.#live;
+    if (readers.length === 0) this.#live = reader.alone;
+    else if (readers.length === 1) this.#live = [readers[0] as Reader, reader];
+    else (readers as Reader[]).push(reader);
   }
 
   addBehind(reader: Reader): void {
@@ -148,10 +152,15 @@ export class RoomFeed implements Feed, FlushableFeed {
 
   // The last one takes its place: whoever hands out from the end to the start meets every other reader once.
   #notLive(reader: Reader): void {
-    const at = this.#live.indexOf(reader);
+    const readers = this.#live as Reader[];
+    const at = readers.indexOf(reader);
     if (at < 0) return;
-    const last = this.#live.pop() as Reader;
-    if (at < this.#live.length) this.#live[at] = last;
+    if (readers.length === 1) {
+      this.#live = NOBODY;
+      return;
+    }
+    const last = readers.pop() as Reader;
+    if (at < readers.length) readers[at] = last;
   }
 
   #notBehind(reader: Reader): void {
@@ -292,8 +301,6 @@ export class RoomFeed implements Feed, FlushableFeed {
   // A log that remembers from its first entry has the empty log in common with any other.
   #commonStart(entriesAtOrBelowHead: number): Position | undefined {
     const wholeHistoryKnown = this.#firstRemembered <= 1;
-    return wholeHistoryKnown && entriesAtOrBelowHead < REMEMBERED_NONCES
-      ? { offset: 0, nonce: '' }
-      : undefined;
+    return wholeHistoryKnown && entriesAtOrBelowHead < REMEMBERED_NONCES ? START : undefined;
   }
 }

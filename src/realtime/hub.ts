@@ -211,11 +211,11 @@ export class Hub {
 
   #closeIdle(): void {
     const now = performance.now();
-    for (const [room, feed] of this.#feeds) {
+    for (const feed of this.#feeds.values()) {
       if (feed.readers > 0 || feed.opening || now - feed.idleSince < LINGER_MS) continue;
       feed.close();
-      this.#feeds.delete(room);
-      this.#options.fanOut.unsubscribe(room);
+      this.#feeds.delete(feed.room.id);
+      this.#options.fanOut.unsubscribe(feed.room.id);
     }
   }
 }

@@ -10,6 +10,8 @@ export interface Reader {
   readonly user: UserId;
   readonly encoder: Encoder;
   readonly closed: boolean;
+  /** This reader and no other: what each of its feeds holds that nobody else reads. Never written to. */
+  readonly alone: readonly Reader[];
   /** More is waiting for this socket than it may have: hand it nothing. */
   readonly stalled: boolean;
   /** Nonces of its sends whose messages have not come back yet; kept by PendingSends. */

@@ -49,6 +49,7 @@ export class Session implements Reader, Flushable {
   readonly #behind = new Map<Feed, Position>();
   readonly #restarts = new Set<Feed>();
   readonly sent = new Set<Nonce>();
+  readonly alone: readonly Reader[] = [this];
   readonly #files = new Set<Nonce>();
   #chunks: Buffer[] = [];
   #bytes = 0;
@@ -71,14 +72,17 @@ export class Session implements Reader, Flushable {
     return this.#feeds;
   }
 
-  /** Starts to read `feed`, which is open. Resolves once the reader is live; rejects never. */
-  async read(feed: Feed, start: ReadStart): Promise<void> {
+  /** Starts to read `feed`, which is open. Resolves once the reader is live, undefined when it is at once; rejects never. */
+  read(feed: Feed, start: ReadStart): Promise<void> | undefined {
     this.#feeds.add(feed);
     // Nothing to catch up with, as in nearly all of a person's rooms: no round through the log.
-    if (start.from === 'position' && isAt(start.position, feed.head)) return feed.addLive(this);
+    if (start.from === 'position' && isAt(start.position, feed.head)) {
+      feed.addLive(this);
+      return undefined;
+    }
     feed.addBehind(this);
     this.#behind.set(feed, feed.head);
-    await this.#options.catchUp.run(this, feed, start);
+    return this.#options.catchUp.run(this, feed, start);
   }
 
   push(chunk: Buffer): void {

@@ -37,8 +37,7 @@ export async function fieldsOf(
   fields: readonly string[],
 ): Promise<(string | null)[][]> {
   return inCalls(client, hashes, async (part) => {
-    const values = (await runScript(client, scripts.fields, part, fields)) as (string | null)[];
-    return part.map((_, i) => values.slice(i * fields.length, (i + 1) * fields.length));
+    return JSON.parse((await runScript(client, scripts.fields, part, fields)) as string);
   });
 }
 

@@ -4,11 +4,12 @@ import type { RoomStore } from '../core/ports.js';
 import { fieldsOf } from './bulk.js';
 import { type Client, guard, unavailable } from './connection.js';
 import { channels, keys } from './keys.js';
-
 import { runScript, scripts } from './scripts.js';
 
 /** What a room is never changes: the newest of them are kept here. */
 const KEPT_ROOMS = 20_000;
+/** Rooms read at once that are kept: a longer list would push out what is in use. */
+const KEPT_OF_A_LIST = 50;
 /** Numbers tried for a new room: more than one only after a fail-over rolled the counter back. */
 const MAX_NUMBER_TRIES = 10_000;
 
@@ -36,7 +37,7 @@ export class RedisRooms implements RoomStore {
     const fields = ['kind', 'name', 'participants', 'created'];
     const rows = await fieldsOf(this.#client, missing.map(keys.room), fields);
     const read = rows.map((row, i) => decodeRoom(missing[i] as RoomId, row));
-    for (const room of read) if (room) this.#keep(room);
+    if (read.length <= KEPT_OF_A_LIST) for (const room of read) if (room) this.#keep(room);
     let next = 0;
     return found.map((room) => room ?? read[next++]);
   }

@@ -1,14 +1,16 @@
 #!lua flags=no-writes
--- The same fields of many hashes: one call where a command for each would cost the node far more.
+-- The same fields of many hashes: one call where a command for each would cost the node far more, and one text to parse
+-- where a reply of its own for each value would.
 --
 -- KEYS   one per hash
 -- ARGV   one per field
--- ANSWER the values of the first hash in the order of the fields, then those of the second, ...; null where there is none
-local answer, n = {}, 0
-for _, key in ipairs(KEYS) do
-  for _, value in ipairs(redis.call('HMGET', key, unpack(ARGV))) do
-    n = n + 1
-    answer[n] = value
+-- ANSWER JSON: for each hash an array of the values in the order of the fields; null where there is none
+local rows = {}
+for i, key in ipairs(KEYS) do
+  local row = redis.call('HMGET', key, unpack(ARGV))
+  for j = 1, #ARGV do
+    if not row[j] then row[j] = cjson.null end
   end
+  rows[i] = row
 end
-return answer
+return cjson.encode(rows)
