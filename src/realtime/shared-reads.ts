@@ -22,9 +22,16 @@ export class SharedReads {
   async after(feed: Feed, after: number, count: number): Promise<Message[]> {
     const kept = feed.tail.readAfter(after, count);
     if (kept) return kept;
-    return this.#once(`${feed.room.id}>${after}/${count}`, () =>
-      this.#log.readAfter(feed.room.id, after, count),
-    );
+    const room = feed.room.id;
+    return this.#once(`${room}>${after}/${count}`, async () => {
+      const messages = await this.#log.readAfter(room, after, count);
+      const last = messages.at(-1);
+      // Up to the head: whoever was as far behind, or less, is served from memory from now on.
+      if (last && last.offset === feed.head.offset && last.nonce === feed.head.nonce) {
+        feed.tail.fill(messages, after);
+      }
+      return messages;
+    });
   }
 
   /** The newest `count` messages up to the feed's head, oldest first. */
