@@ -24,6 +24,7 @@ const ESTABLISH_MS = 60_000;
  * @param {import('./random.mjs').Random} run.random
  * @param {() => void} run.send one more message
  * @param {() => boolean} [run.busy] whether work besides sockets is under way still
+ * @param {(clients: readonly Client[]) => Promise<void>} [run.during] done while the load is up, which lasts until it is over
  * @param {(line: string) => void} run.say
  */
 export async function drive({
@@ -35,6 +36,7 @@ export async function drive({
   random,
   send,
   busy = () => false,
+  during = async () => undefined,
   say,
 }) {
   const { tally, ledger, state } = world;
@@ -64,6 +66,7 @@ export async function drive({
     untilAt,
     say,
   });
+  await during(clients);
   await sleep(Math.max(0, untilAt - performance.now()));
   over = true;
   await load;
