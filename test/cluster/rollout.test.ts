@@ -14,7 +14,7 @@ import { startRedis } from '../helpers/redis.js';
 import { freePort, sleep, until, within } from '../helpers/wait.js';
 
 const NODES = 3;
-const ROOMS = 12;
+const ROOMS = 8;
 const MEMBERS = 25;
 /** One in so many of them talks; the others read. */
 const TALKS = 15;
