@@ -20,15 +20,17 @@ export class SharedReads {
 
   /** Up to `count` messages above `after`, oldest first. */
   async after(feed: Feed, after: number, count: number): Promise<Message[]> {
-    const kept = feed.tail.readAfter(after, count);
+    const { tail } = feed;
+    const kept = tail.readAfter(after, count);
     if (kept) return kept;
     const room = feed.room.id;
     return this.#once(`${room}>${after}/${count}`, async () => {
       const messages = await this.#log.readAfter(room, after, count);
       const last = messages.at(-1);
       // Up to the head: whoever was as far behind, or less, is served from memory from now on.
-      if (last && last.offset === feed.head.offset && last.nonce === feed.head.nonce) {
-        feed.tail.fill(messages, after);
+      const { head } = feed;
+      if (feed.tail === tail && last?.offset === head.offset && last.nonce === head.nonce) {
+        tail.fill(messages, after);
       }
       return messages;
     });
