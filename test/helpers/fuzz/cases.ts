@@ -21,7 +21,10 @@ export interface RequestCase {
 /** An upgrade of a documented socket. */
 export interface UpgradeCase {
   readonly kind: 'upgrade';
+  /** What counts it. */
   readonly dialect: string;
+  /** Whether it can lead to this dialect only. */
+  readonly exact: boolean;
   readonly target: string;
   readonly headers: Record<string, string>;
 }
@@ -265,9 +268,10 @@ function upgradesOf(
   const tokens = fc.constantFrom('', ...people.map(({ token }) => `Bearer ${token}`), 'Bearer x');
   return fc
     .tuple(targetOf(address, known), queryOf(parameters, known), fc.option(protocols, { freq: 2 }), tokens)
-    .map(([{ target }, query, protocol, authorization]) => ({
+    .map(([{ target, exact }, query, protocol, authorization]) => ({
       kind: 'upgrade',
       dialect,
+      exact,
       target: target + query,
       headers: {
         ...(authorization === '' ? {} : { authorization }),
