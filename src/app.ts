@@ -277,6 +277,8 @@ function createSocketHost(
     presence: redis.presence,
     profileOf: async (user) => (await people.find(user)) ?? bareProfile(user),
     rate: config.socketRate > 0 ? { rate: config.socketRate, burst: 2 * config.socketRate } : undefined,
+    upgradeRate: config.upgradeRate,
+    pingMs: config.pingMs,
     holdOwn: config.durability === 'durable',
     log,
   });

@@ -44,7 +44,7 @@ export async function startBalancer({ kind, binary }, { host, port, url, nodePor
  * @param {string} bind
  * @param {number[]} nodePorts
  */
-function haproxyConfig(bind, nodePorts) {
+export function haproxyConfig(bind, nodePorts) {
   const servers = nodePorts.map((port, i) => `  server node-${i + 1} 127.0.0.1:${port} check`);
   return `defaults
   mode http

@@ -149,6 +149,18 @@ export const CONFIG = {
     { min: 1, max: 100_000, off: true },
     'Frames that one socket may send in a second; 0 for no limit.',
   ),
+  upgradeRate: integer(
+    'UPGRADE_RATE',
+    500,
+    { min: 1, max: 100_000, off: true },
+    'Sockets that this node lets in a second, so that a rush starves nobody; the rest waits, or is answered 503; 0 for no limit.',
+  ),
+  pingMs: integer(
+    'PING_MS',
+    25_000,
+    { min: 1_000, max: 600_000 },
+    'How often a socket is asked for a sign of life; it ends when none came by the next time.',
+  ),
 
   maxMessageBytes: integer(
     'MAX_MESSAGE_BYTES',

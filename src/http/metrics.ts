@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { RealtimeStats } from '../realtime/stats.js';
+import { descriptorLimit } from './descriptors.js';
 import { STATUS } from './errors.js';
 
 /** What the sockets count. */
@@ -11,6 +11,8 @@ export interface SocketStats {
   readonly received: Map<string, number>;
   /** Closed by this node, by close code. */
   readonly closed: Map<number, number>;
+  /** Upgrades that were refused because too many came at once. */
+  crowded: number;
 }
 
 /** What the agent counts. */
@@ -77,9 +79,15 @@ export function createMetrics(sources: MetricSources): Metrics {
     'code',
     () => sockets.closed,
   );
+  total(
+    registry,
+    'parlance_upgrades_crowded_total',
+    'Upgrades refused because too many came at once.',
+    () => sockets.crowded,
+  );
   single(registry, 'parlance_outbox_bytes', 'Bytes waiting for slow sockets.', sources.outboxBytes);
   single(registry, 'parlance_feeds', 'Rooms read by this node.', sources.feeds);
-  single(registry, 'parlance_max_fds', 'Limit of open file descriptors; -1: unknown.', fdLimit);
+  single(registry, 'parlance_max_fds', 'Limit of open file descriptors; -1: unknown.', descriptorLimit);
   total(registry, 'parlance_feed_gaps_total', 'Times a feed missed something.', () => realtime.gaps);
   total(
     registry,
@@ -202,14 +210,4 @@ function counter(registry: Registry, name: string, help: string, label: string, 
       for (const [value, n] of read()) this.inc({ [label]: String(value) }, n);
     },
   });
-}
-
-/** The limit of open file descriptors; -1 where the system does not tell. */
-function fdLimit(): number {
-  try {
-    const limits = readFileSync('/proc/self/limits', 'utf8');
-    return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? -1);
-  } catch {
-    return -1; // not Linux
-  }
 }

@@ -13,6 +13,7 @@ import { ChatError, notFound } from '../core/errors.js';
 import type { Dialect, DialectContext } from '../dialects/dialect.js';
 import type { Authenticator } from './auth.js';
 import { registerJsonBody } from './body.js';
+import { reserveDescriptors } from './descriptors.js';
 import { type ApiDocs, documentScope } from './docs.js';
 import { STATUS, toChatError } from './errors.js';
 import { type LimitOptions, registerLimits } from './limits.js';
@@ -79,6 +80,7 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
   app.setSerializerCompiler(() => (body) => JSON.stringify(body));
   app.decorate('shapes', shapes);
   app.decorateRequest('admitted', null);
+  reserveDescriptors(app.server, options.log);
   options.tracing?.watch(app);
   logRequests(app);
   registerJsonBody(app);

@@ -15,11 +15,13 @@ import { FrameBucket, type FrameRate } from './bucket.js';
 import { Connection } from './connection.js';
 import { toChatError } from './errors.js';
 import type { SocketStats } from './metrics.js';
+import { Pace } from './pace.js';
 import { type Reading, RoomReading, UserReading } from './reading.js';
 
-/** How often sockets are looked after, and how often each is asked for a sign of life, in ms. */
+/** How often sockets are looked after, in ms. */
 const CHECK_MS = 1_000;
-const PING_EVERY_CHECKS = 25;
+/** How long an upgrade may wait for its turn, in ms; one that would wait longer is refused. */
+const MAX_TURN_MS = 2_000;
 /** How long somebody who was cut off may take to come back before they count as gone. */
 export const RETURN_GRACE_MS = 10_000;
 /** How long a socket's unfinished sends may hold up its close. */
@@ -57,6 +59,10 @@ export interface SocketHostOptions {
   readonly profileOf: (user: string) => Promise<Profile>;
   /** Undefined: no limit. */
   readonly rate: FrameRate | undefined;
+  /** Upgrades admitted in a second; 0: no limit. */
+  readonly upgradeRate: number;
+  /** How often each socket is asked for a sign of life, in ms. */
+  readonly pingMs: number;
   readonly holdOwn: boolean;
   readonly log: { error(fields: object, message: string): void };
 }
@@ -68,8 +74,11 @@ export class SocketHost {
     received: new Map(),
     // From the start, so that the first one of a kind is a rise and not a beginning.
     closed: new Map(Object.values(CloseCode).map((code) => [code, 0])),
+    crowded: 0,
   };
   readonly #options: SocketHostOptions;
+  readonly #pingEveryChecks: number;
+  readonly #pace: Pace | undefined;
   /** Each with the second (modulo the interval) at which it is pinged, so that pings spread. */
   readonly #connections = new Map<Connection, number>();
   #refusing = false;
@@ -78,6 +87,8 @@ export class SocketHost {
 
   constructor(options: SocketHostOptions) {
     this.#options = options;
+    this.#pingEveryChecks = Math.ceil(options.pingMs / CHECK_MS);
+    this.#pace = options.upgradeRate > 0 ? new Pace(options.upgradeRate, MAX_TURN_MS) : undefined;
   }
 
   start(): void {
@@ -102,7 +113,7 @@ export class SocketHost {
       url: route.path,
       preValidation: async (request: FastifyRequest, reply: FastifyReply) => {
         if (!request.ws) throw notFound('page');
-        if (this.#refusing) throw new ChatError('unavailable', 'this node is restarting', { retryAfterS: 1 });
+        await this.#turn(request);
         request.admitted = await this.#admit(route, request);
         return reply.sent ? reply : undefined;
       },
@@ -134,6 +145,22 @@ export class SocketHost {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     clearInterval(this.#timer);
+  }
+
+  /**
+   * Waits until the upgrade may be looked at. A rush of them would take all the time that open sockets need.
+   * @throws ChatError unavailable when too many wait already, or this node goes
+   */
+  async #turn(request: FastifyRequest): Promise<void> {
+    const waitMs = this.#pace ? this.#pace.take(performance.now()) : 0;
+    if (waitMs === undefined) {
+      this.stats.crowded += 1;
+      const retryAfterS = Math.ceil(MAX_TURN_MS / 1_000);
+      throw new ChatError('unavailable', 'too many sockets at once', { retryAfterS });
+    }
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    if (request.raw.socket.destroyed) throw new ChatError('unavailable', 'the client is gone');
+    if (this.#refusing) throw new ChatError('unavailable', 'this node is restarting', { retryAfterS: 1 });
   }
 
   async #admit(route: SocketRoute, request: FastifyRequest): Promise<Admitted> {
@@ -181,7 +208,7 @@ export class SocketHost {
       onClosing: (code) => count(this.stats.closed, code, 1),
       onFault: (error) => log.error({ err: error, dialect }, 'a frame could not be handled'),
     });
-    this.#connections.set(connection, this.#seconds % PING_EVERY_CHECKS);
+    this.#connections.set(connection, this.#seconds % this.#pingEveryChecks);
     count(this.stats.open, dialect, 1);
     presence.online(admission.user);
     const onEvent = route.onEvent;
@@ -232,7 +259,7 @@ export class SocketHost {
 
   #check(): void {
     this.#seconds += 1;
-    const turn = this.#seconds % PING_EVERY_CHECKS;
+    const turn = this.#seconds % this.#pingEveryChecks;
     const now = performance.now();
     const wallMs = Date.now();
     for (const [connection, second] of this.#connections) {

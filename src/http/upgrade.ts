@@ -10,6 +10,8 @@ declare module 'fastify' {
 
 /** RFC 6455, section 4.1: 16 bytes in base64. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
+/** A token of RFC 9110, section 5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /**
  * Refuses upgrades that cannot become a socket before anything else looks at them, in the shape of the path's dialect.
@@ -38,8 +40,18 @@ export function asksForSocket({ headers }: { headers: { upgrade?: string | undef
 function isHandshake({ method, headers }: FastifyRequest): boolean {
   const version = headers['sec-websocket-version'];
   return (
-    method === 'GET' && KEY.test(headers['sec-websocket-key'] ?? '') && (version === '13' || version === '8')
+    method === 'GET' &&
+    KEY.test(headers['sec-websocket-key'] ?? '') &&
+    (version === '13' || version === '8') &&
+    areProtocols(headers['sec-websocket-protocol'])
   );
+}
+
+/** Whether subprotocols are offered as RFC 6455, section 4.1, wants them: tokens, each of them once. */
+function areProtocols(offered: string | undefined): boolean {
+  if (offered === undefined) return true;
+  const names = offered.split(',').map((name) => name.trim());
+  return names.every((name) => TOKEN.test(name)) && new Set(names).size === names.length;
 }
 
 // Clients that are no browsers send no Origin.

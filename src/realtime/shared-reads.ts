@@ -20,11 +20,20 @@ export class SharedReads {
 
   /** Up to `count` messages above `after`, oldest first. */
   async after(feed: Feed, after: number, count: number): Promise<Message[]> {
-    const kept = feed.tail.readAfter(after, count);
+    const { tail } = feed;
+    const kept = tail.readAfter(after, count);
     if (kept) return kept;
-    return this.#once(`${feed.room.id}>${after}/${count}`, () =>
-      this.#log.readAfter(feed.room.id, after, count),
-    );
+    const room = feed.room.id;
+    return this.#once(`${room}>${after}/${count}`, async () => {
+      const messages = await this.#log.readAfter(room, after, count);
+      const last = messages.at(-1);
+      // Up to the head: whoever was as far behind, or less, is served from memory from now on.
+      const { head } = feed;
+      if (feed.tail === tail && last?.offset === head.offset && last.nonce === head.nonce) {
+        tail.fill(messages, after);
+      }
+      return messages;
+    });
   }
 
   /** The newest `count` messages up to the feed's head, oldest first. */

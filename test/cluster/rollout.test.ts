@@ -5,7 +5,7 @@
 
 import t from 'tap';
 import { type Balancer, type Probe, startBalancer } from '../helpers/balancer.js';
-import { createRoom, faultsIn, history, repeatsIn } from '../helpers/chat.js';
+import { createRooms, faultsIn, history, repeatsIn } from '../helpers/chat.js';
 import { request } from '../helpers/http.js';
 import { containersOf, find, K8S, podOf, render } from '../helpers/kustomize.js';
 import { keepTalking, Member } from '../helpers/member.js';
@@ -14,6 +14,10 @@ import { startRedis } from '../helpers/redis.js';
 import { freePort, sleep, until, within } from '../helpers/wait.js';
 
 const NODES = 3;
+const ROOMS = 8;
+const MEMBERS = 25;
+/** One in so many of them talks; the others read. */
+const TALKS = 15;
 const objects = render(`${K8S}/overlays/production`);
 const deployment = find(objects, 'Deployment', 'parlance');
 const [container] = containersOf(deployment);
@@ -51,13 +55,18 @@ t.test('a rollout of all nodes under load', async (t) => {
     return served.every(Boolean);
   });
 
-  const rooms = [await createRoom(balancer), await createRoom(balancer)];
+  const rooms = await createRooms(balancer, ROOMS);
   const members = await Promise.all(
     rooms.flatMap((room) =>
-      Array.from({ length: 9 }, (_, i) => Member.join(t, { nodes: [balancer], room, user: `user-${i}` })),
+      Array.from({ length: MEMBERS }, (_, i) =>
+        Member.join(t, { nodes: [balancer], room, user: `user-${i}` }),
+      ),
     ),
   );
-  const talk = keepTalking(members, 100);
+  const talk = keepTalking(
+    members.filter((_, i) => i % TALKS === 0),
+    400,
+  );
   const posts: Promise<{ status: number; text: string }>[] = [];
   let asking = true;
   const asked = (async () => {
@@ -113,5 +122,6 @@ t.test('a rollout of all nodes under load', async (t) => {
   );
   const left = members.flatMap(({ announced }) => announced.filter((one) => one.includes('left')));
   t.same(left, [], 'nobody was seen to leave');
+  await Promise.all(members.map((one) => one.leave()));
   t.comment(`${stored.length} messages, ${acknowledged.length} acknowledged, ${posts.length} requests`);
 });

@@ -6,7 +6,13 @@ import { type Answer, request } from './http.js';
 
 type Schema = Record<string, unknown>;
 
-interface OpenApiOperation {
+export interface Parameter {
+  readonly name: string;
+  readonly in: string;
+}
+export interface OpenApiOperation {
+  readonly tags?: readonly string[];
+  readonly parameters?: readonly Parameter[];
   readonly responses: Record<string, { content?: Record<string, { schema: Schema }> }>;
   readonly security?: readonly object[];
   readonly requestBody?: { content: Record<string, { schema: Schema }> };
@@ -19,7 +25,7 @@ export interface AsyncApi {
   readonly asyncapi: string;
   readonly channels: Record<
     string,
-    { address: string; messages: Record<string, { name: string; payload: Schema }> }
+    { address: string; title: string; messages: Record<string, { name: string; payload: Schema }> }
   >;
 }
 
@@ -71,6 +77,22 @@ export class ApiDocs {
   /** Whether a frame that a client sends is one that the document describes. */
   describes(address: string, frame: unknown): boolean {
     return this.#messages(address, 'in.').some(([, { payload }]) => this.#check(payload)(frame) === true);
+  }
+
+  /** Whether the document of an operation describes a request body like this. */
+  accepts(method: string, path: string, body: unknown): boolean {
+    const content = this.open.paths[path]?.[method.toLowerCase()]?.requestBody?.content;
+    const schema = content?.['application/json']?.schema;
+    return schema === undefined || this.#check(schema)(body) === true;
+  }
+
+  /** Whether a body is an error as some dialect documents errors, or as this one does. */
+  isError(body: unknown, dialect?: string): boolean {
+    const operations = Object.values(this.open.paths).flatMap((path) => Object.values(path));
+    return operations
+      .filter(({ tags }) => dialect === undefined || tags?.includes(dialect))
+      .map(({ responses }) => responses['4XX']?.content?.['application/json']?.schema)
+      .some((schema) => schema !== undefined && this.#faults(schema, body).length === 0);
   }
 
   #messages(address: string, direction: string) {

@@ -17,6 +17,8 @@ export interface MemberOptions {
   returns?: boolean;
   /** How long to stay away, in ms. */
   awayMs?: number;
+  /** How long after a send the connection is cut, in ms, so that the same is sent again at the next node; undefined: it is not. */
+  cutAfterMs?: () => number | undefined;
 }
 
 /** See {@link Member.join}. */
@@ -76,6 +78,11 @@ export class Member {
     return this.#done;
   }
 
+  /** Sends beyond the first of each content. */
+  get repeats(): number {
+    return [...this.#attempts.values()].reduce((sum, attempts) => sum + attempts - 1, 0);
+  }
+
   get open(): boolean {
     return this.socket?.ws.readyState === 1;
   }
@@ -98,6 +105,11 @@ export class Member {
       if (!this.send(content)) {
         await sleep(20);
         continue;
+      }
+      const cutAfterMs = this.#options.cutAfterMs?.();
+      if (cutAfterMs !== undefined) {
+        await sleep(cutAfterMs);
+        socket?.terminate();
       }
       const answered = () =>
         this.acknowledged.has(content) || this.refused.has(content) || this.socket !== socket || !this.open;

@@ -13,6 +13,13 @@ const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const READY_MS = 60_000;
 const STOP_MS = 30_000;
 const ATTEMPTS = 3;
+/** Runs a program with as many file descriptors as the first argument says. */
+const LIMITED = 'ulimit -n "$0" && exec "$@"';
+
+export interface NodeOptions {
+  /** Limit of open file descriptors; the one of the tests unless given. */
+  maxFiles?: number;
+}
 
 /** A running node. */
 export interface TestNode {
@@ -37,13 +44,17 @@ export interface TestNode {
  * Starts `dist/main.js` with this environment and nothing else, and waits until it is ready.
  * Tests give `REDIS_URL` at least; the port is a free one unless `PORT` is given.
  */
-export async function startNode(t: Owner, env: Record<string, string>): Promise<TestNode> {
+export async function startNode(
+  t: Owner,
+  env: Record<string, string>,
+  options: NodeOptions = {},
+): Promise<TestNode> {
   // A directory of its own, so that no .env of the checkout is read.
   const cwd = mkdtempSync(join(tmpdir(), 'parlance-node-'));
   t.teardown(() => rmSync(cwd, { recursive: true, force: true }));
   for (let attempt = 1; ; attempt += 1) {
     const port = env.PORT === undefined ? await freePort() : Number(env.PORT);
-    const program = launch(t, cwd, { ...env, PORT: String(port) });
+    const program = launch(t, cwd, { ...env, PORT: String(port) }, options);
     const url = `http://127.0.0.1:${port}`;
     try {
       await untilReady(program, url);
@@ -57,7 +68,7 @@ export async function startNode(t: Owner, env: Record<string, string>): Promise<
   }
 }
 
-function launch(t: Owner, cwd: string, env: Record<string, string>): Program {
+function launch(t: Owner, cwd: string, env: Record<string, string>, { maxFiles }: NodeOptions): Program {
   const defaults = {
     PATH: process.env.PATH,
     HOST: '127.0.0.1',
@@ -66,10 +77,11 @@ function launch(t: Owner, cwd: string, env: Record<string, string>): Program {
     RATE_LIMIT_MAX: '0',
     DRAIN_MS: '200',
   };
-  return startProgram(t, `node on ${env.PORT}`, process.execPath, [MAIN], {
-    cwd,
-    env: { ...defaults, ...env },
-  });
+  const [file, ...args] =
+    maxFiles === undefined
+      ? [process.execPath, MAIN]
+      : ['/bin/sh', '-c', LIMITED, String(maxFiles), process.execPath, MAIN];
+  return startProgram(t, `node on ${env.PORT}`, file, args, { cwd, env: { ...defaults, ...env } });
 }
 
 async function untilReady(program: Program, url: string): Promise<void> {

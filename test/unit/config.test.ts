@@ -167,6 +167,7 @@ t.test('numbers have a range, and 0 switches a limit off where it may', async (t
   for (const name of [
     'RATE_LIMIT_MAX',
     'SOCKET_RATE',
+    'UPGRADE_RATE',
     'HISTORY_MAX_MESSAGES',
     'MAX_UPLOAD_BYTES',
     'RECEIPT_RESEND_MS',

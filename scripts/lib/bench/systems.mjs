@@ -31,6 +31,7 @@ const parlance = {
     ROOMS_AUTH: 'jwt',
     RATE_LIMIT_MAX: '0',
     SOCKET_RATE: '0',
+    UPGRADE_RATE: '0',
     DRAIN_MS: '0',
     LOG_LEVEL: 'warn',
   },

@@ -5,7 +5,9 @@ import { poll } from '../wait.mjs';
 import { injectFaults } from './faults.mjs';
 
 const TICK_MS = 10;
+/** Each client asks for a cursor that often, or as seldom as makes so many a second of all. */
 const MARK_EVERY_MS = 2_000;
+const MARKS_A_SECOND = 500;
 const LOOK_EVERY_MS = 500;
 /** Any send on an open socket is answered in this time, one way or the other. */
 const ANSWER_MS = 12_000;
@@ -24,6 +26,7 @@ const ESTABLISH_MS = 60_000;
  * @param {import('./random.mjs').Random} run.random
  * @param {() => void} run.send one more message
  * @param {() => boolean} [run.busy] whether work besides sockets is under way still
+ * @param {(clients: readonly Client[]) => Promise<void>} [run.during] done while the load is up, which lasts until it is over
  * @param {(line: string) => void} run.say
  */
 export async function drive({
@@ -35,13 +38,15 @@ export async function drive({
   random,
   send,
   busy = () => false,
+  during = async () => undefined,
   say,
 }) {
   const { tally, ledger, state } = world;
   const startAt = performance.now();
   const untilAt = startAt + options.seconds * 1000;
   const watch = setInterval(() => lookAfter(world, clients), LOOK_EVERY_MS);
-  const marks = setInterval(() => spread(clients), MARK_EVERY_MS);
+  const markEveryMs = Math.max(MARK_EVERY_MS, (clients.length / MARKS_A_SECOND) * 1000);
+  const marks = setInterval(() => spread(clients, markEveryMs), markEveryMs);
   meter.start(1_000);
   let sent = 0;
   let over = false;
@@ -64,6 +69,7 @@ export async function drive({
     untilAt,
     say,
   });
+  await during(clients);
   await sleep(Math.max(0, untilAt - performance.now()));
   over = true;
   await load;
@@ -108,8 +114,7 @@ function lookAfter({ tally }, clients) {
   }
 }
 
-/** Asks for cursors, not all in one turn. @param {readonly Client[]} clients */
-function spread(clients) {
-  for (const [i, client] of clients.entries())
-    setTimeout(() => client.mark(), (i / clients.length) * MARK_EVERY_MS);
+/** Asks for cursors, not all in one turn. @param {readonly Client[]} clients @param {number} overMs */
+function spread(clients, overMs) {
+  for (const [i, client] of clients.entries()) setTimeout(() => client.mark(), (i / clients.length) * overMs);
 }

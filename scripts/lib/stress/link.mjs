@@ -21,6 +21,8 @@ const LONGEST_WAIT_MS = 2_000;
 
 export class Link {
   opens = 0;
+  /** When an open socket was closed that is to come back; 0: it is back. */
+  #closedAt = 0;
   #options;
   #at;
   #connection;
@@ -38,11 +40,15 @@ export class Link {
       address: () => this.#address(),
       onOpen: () => {
         this.opens += 1;
+        if (this.#closedAt > 0) options.tally.away.add(performance.now() - this.#closedAt);
+        this.#closedAt = 0;
         options.onOpen();
       },
       onText: (text) => options.onFrame(JSON.parse(text)),
       onClose: (code, wasOpen) => {
-        if (wasOpen) options.tally.closes.add(code);
+        if (!wasOpen) return;
+        options.tally.closes.add(code);
+        this.#closedAt = performance.now();
       },
     });
   }

@@ -17,12 +17,13 @@ Scenarios
   history  one long direct chat, read through every dialect's "all messages" while a node's memory is watched
   crowd    people with very many direct chats open user-level sockets: time until live, memory for each
   rejoin   very many sockets come back to one room while messages arrive: log reads by node
+  rolling  as rooms, behind a load balancer (haproxy), while each node is drained and replaced in turn: time away
 
 Options                        (default)
   --seed N                     (1)        what is drawn by lot comes the same way again
   --seeds N                    (1)        that many runs: seed, seed + 1, ...
   --seconds N                  (20)       time under load
-  --nodes N                    (2)
+  --nodes N                    (2; rolling: 3)
   --rate N                     (50)       messages a second, all together (rejoin: 5)
   --faults LIST                (none)     none, all, or a comma list of:
                                           ${FAULTS.join(' ')}
@@ -34,13 +35,16 @@ Options                        (default)
   --pairs N                    (200)      pairs: people in a ring, so that each is in two pairs
   --messages N                 (100000)   history
   --conversations N            (2000)     crowd: chats of each person
-  --sockets N                  (20; rejoin: 2000)
+  --sockets N                  (20; rejoin: 2000; rolling: 5000)
   --node-options TEXT                     NODE_OPTIONS of the nodes
   --json FILE                             the results, for machines
   --keep                                  keeps the directory with logs and data
   --verbose                               an example for each finding`;
 
-export const SCENARIOS = ['rooms', 'pairs', 'history', 'crowd', 'rejoin'];
+export const SCENARIOS = ['rooms', 'pairs', 'history', 'crowd', 'rejoin', 'rolling'];
+
+/** @type {Record<string, number>} */
+const SOCKETS = { rejoin: 2_000, rolling: 5_000 };
 
 /**
  * @typedef {object} Options
@@ -89,7 +93,7 @@ export function readOptions(args) {
     seed: number('seed', values.seed, 1, 2 ** 31),
     seeds: number('seeds', values.seeds, 1, 1_000),
     seconds: number('seconds', values.seconds, 20, 86_400),
-    nodes: number('nodes', values.nodes, 2, 16),
+    nodes: number('nodes', values.nodes, scenario === 'rolling' ? 3 : 2, 16),
     rate: number('rate', values.rate, rejoin ? 5 : 50, 100_000),
     faults,
     aof,
@@ -99,7 +103,7 @@ export function readOptions(args) {
     pairs: number('pairs', values.pairs, 200, 10_000),
     messages: number('messages', values.messages, 100_000, 10_000_000),
     conversations: number('conversations', values.conversations, 2_000, 100_000),
-    sockets: number('sockets', values.sockets, rejoin ? 2_000 : 20, 50_000),
+    sockets: number('sockets', values.sockets, SOCKETS[scenario] ?? 20, 50_000),
     nodeOptions: values['node-options'] ?? '',
     json: values.json,
     keep: values.keep ?? false,

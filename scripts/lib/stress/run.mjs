@@ -7,6 +7,7 @@ import { runCrowd } from './load-crowd.mjs';
 import { runHistory } from './load-history.mjs';
 import { runPairs } from './load-pairs.mjs';
 import { runRejoin } from './load-rejoin.mjs';
+import { runRolling } from './load-rolling.mjs';
 import { runRooms } from './load-rooms.mjs';
 import { Meter } from './meter.mjs';
 import { Random } from './random.mjs';
@@ -32,6 +33,7 @@ const SCENARIOS = {
   history: runHistory,
   crowd: runCrowd,
   rejoin: runRejoin,
+  rolling: runRolling,
 };
 
 /**
@@ -92,6 +94,7 @@ export async function runOnce(options, seed, started) {
 
 /** @param {string} scenario @returns {NodeJS.ProcessEnv} */
 function environmentOf(scenario) {
+  if (scenario === 'rolling') return { DRAIN_MS: '10000' };
   if (scenario === 'rooms' || scenario === 'pairs') return {};
   return { SOCKET_RATE: '0' };
 }

@@ -59,6 +59,8 @@ export class Tally {
   delivery = new Times();
   /** The same for messages sent while no fault was being healed. */
   calm = new Times();
+  /** From the close of an open socket until it was open again. */
+  away = new Times();
   /** When something was delivered late: the newest such moment since each fault. @type {{ at: number, lateAt: number }[]} */
   late = [];
   errors = new Counts();
