@@ -21,7 +21,7 @@ import { type Reading, RoomReading, UserReading } from './reading.js';
 /** How often sockets are looked after, in ms. */
 const CHECK_MS = 1_000;
 /** How long an upgrade may wait for its turn, in ms; one that would wait longer is refused. */
-const MAX_TURN_MS = 2_000;
+const MAX_TURN_MS = 5_000;
 /** How long somebody who was cut off may take to come back before they count as gone. */
 export const RETURN_GRACE_MS = 10_000;
 /** How long a socket's unfinished sends may hold up its close. */
