@@ -275,6 +275,7 @@ export class RoomFeed implements Feed, FlushableFeed {
     this.flush();
     this.#tail?.clear();
     this.#options.onRollback(this.room, from, common);
+    this.#options.stats.rolledBack += from.offset - (common?.offset ?? this.#firstRemembered - 1);
     if (common) {
       this.#options.stats.rollbacks += 1;
       this.#memory?.cutAbove(common.offset);
