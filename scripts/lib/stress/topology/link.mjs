@@ -32,6 +32,26 @@ export class Link {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Writes in order, each piece late, and never before what came earlier. @param {import('node:net').Socket} to */
+  #slowly(to) {
+    /** @type {{ piece: Buffer, dueAt: number }[]} */
+    const waiting = [];
+    // One timer for all: timers of their own could fire in another order.
+    const release = () => {
+      const now = performance.now();
+      for (let next = waiting[0]; next && next.dueAt <= now; next = waiting[0]) {
+        waiting.shift();
+        to.write(next.piece);
+      }
+      if (waiting[0]) setTimeout(release, waiting[0].dueAt - now);
+    };
+    return (/** @type {Buffer} */ piece) => {
+      if (waiting.length === 0 && this.delayMs === 0) to.write(piece);
+      else if (waiting.push({ piece, dueAt: performance.now() + this.delayMs }) === 1)
+        setTimeout(release, this.delayMs);
+    };
+  }
+
   /** @param {import('node:net').Socket} client @param {number} target */
   #join(client, target) {
     const redis = connect({ host: '127.0.0.1', port: target });
@@ -46,14 +66,7 @@ export class Link {
         this.#sockets.delete(from);
         to.destroy();
       });
-      let dueAt = 0;
-      from.on('data', (piece) => {
-        // Never before what was sent earlier, whatever the delay was then.
-        const now = performance.now();
-        dueAt = Math.max(dueAt, now + this.delayMs);
-        if (dueAt <= now) to.write(piece);
-        else setTimeout(() => to.write(piece), dueAt - now);
-      });
+      from.on('data', this.#slowly(to));
     }
   }
 }
