@@ -223,8 +223,11 @@ export class Client {
     const { room, offset } = addressOf(id);
     const track = this.track(room);
     if (track.base < 0) track.base = offset - 1;
+    // After a rollback a place that this reader knows has another message: that is no answer.
+    const known = track.offsets.lastIndexOf(offset);
+    const replaces = known >= 0 && track.numbers[known] !== entry?.n;
     // A repeated send is answered with its first message, to this socket only: no repeat of the message.
-    if (own && offset !== track.last + 1 && entry.answers < entry.attempts - 1) {
+    if (own && !replaces && offset !== track.last + 1 && entry.answers < entry.attempts - 1) {
       entry.answers += 1;
       return;
     }

@@ -20,8 +20,10 @@ const REPLICATED = ['sentinel', 'cluster'];
 
 const PAUSE_MS = 2_000;
 const LATENCY_MS = 200;
-/** How long Redis is out of memory, or of disk. */
-const FULL_MS = 3_000;
+/** How long Redis is far away, or out of memory. */
+const TROUBLE_MS = 3_000;
+/** How long it is out of disk: shorter than what Sentinels bear. They take a primary whose disk is full for dead. */
+const DISK_FULL_MS = 1_500;
 /** A primary that is back so soon is still the primary. */
 const SOON_MS = 1_200;
 const TAKEOVER_MS = 60_000;
@@ -121,9 +123,9 @@ export const KINDS = {
     on: ['one'],
     async inject(stack) {
       stack.redis.delay?.(LATENCY_MS);
-      await sleep(FULL_MS);
+      await sleep(TROUBLE_MS);
       stack.redis.delay?.(0);
-      return `${LATENCY_MS} ms to Redis and back again each, for ${FULL_MS} ms`;
+      return `${LATENCY_MS} ms to Redis and back again each, for ${TROUBLE_MS} ms`;
     },
   },
   oom: {
@@ -132,9 +134,9 @@ export const KINDS = {
       const server = await choosePrimary(stack, random);
       const used = Number(await server.info('memory', 'used_memory'));
       await server.ask('CONFIG', 'SET', 'maxmemory', Math.floor(used * 0.9));
-      await sleep(FULL_MS);
+      await sleep(TROUBLE_MS);
       await server.ask('CONFIG', 'SET', 'maxmemory', 0);
-      return `${server.name} out of memory for ${FULL_MS} ms`;
+      return `${server.name} out of memory for ${TROUBLE_MS} ms`;
     },
   },
   'disk-full': {
@@ -142,12 +144,12 @@ export const KINDS = {
     async inject(stack, random) {
       const server = await choosePrimary(stack, random);
       server.fillDisk();
-      await sleep(FULL_MS);
+      await sleep(DISK_FULL_MS);
       const ended = !server.alive;
       server.freeDisk();
       // With appendfsync always Redis ends rather than answer without having written.
       if (ended) await server.start();
-      return `no room on the disk of ${server.name} for ${FULL_MS} ms${ended ? ', which ended it' : ''}`;
+      return `no room on the disk of ${server.name} for ${DISK_FULL_MS} ms${ended ? ', which ended it' : ''}`;
     },
   },
 };
