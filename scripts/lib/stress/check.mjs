@@ -123,7 +123,7 @@ export class Checker {
         );
         continue;
       }
-      if (has.has(offset)) this.#found('duplicatedAtReaders', `${who} has m${n} (${offset}) twice`);
+      if (has.has(offset)) this.#twice(`${room}/${offset}`, /** @type {number} */ (n), who);
       else if (offset < last) this.#found('reordered', `${who} got ${offset} after ${last}`);
       has.add(offset);
       last = Math.max(last, offset);
@@ -145,6 +145,14 @@ export class Checker {
   /** @param {string} example */
   #lost(example) {
     this.#found(this.#allowed.acknowledged ? 'rolledBack' : 'lostFromLog', example);
+  }
+
+  // What Redis lost may have been stored anew, by a repeat, at the very same place.
+  #twice(/** @type {string} */ place, /** @type {number} */ n, /** @type {string} */ who) {
+    const example = `${who} has m${n} (${place}) twice`;
+    const repeated = (this.#ledger.entries[n]?.attempts ?? 0) > 1;
+    if (this.#allowed.shown && repeated) this.#retract(`${place}/${n}`, example);
+    else this.#found('duplicatedAtReaders', example);
   }
 
   /** @param {string} place @param {string} example */
