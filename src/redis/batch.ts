@@ -1,5 +1,5 @@
 import type { Appended, Draft } from '../core/ports.js';
-import { channels, encodeId, keys, roomPartition } from './keys.js';
+import { encodeId, keys, roomPartition } from './keys.js';
 
 /** How long an idempotency key is remembered, in seconds. */
 const KEY_TTL_S = 24 * 60 * 60;
@@ -56,38 +56,22 @@ function partitionOf(item: PendingAppend | undefined): number | undefined {
 export function buildAppend(items: readonly PendingAppend[], keepMessages: number): AppendCall {
   const call: AppendCall = { keys: [], args: [keepMessages, KEY_TTL_S], items: [] };
   for (const group of groupByRoom(items)) {
-    const { id: room, kind } = (group[0] as PendingAppend).draft.room;
-    call.keys.push(
-      keys.room(room),
-      keys.log(room),
-      keys.recent(roomPartition(room)),
-      kind === 'agent' ? keys.agentPending(roomPartition(room)) : keys.members(room),
-      keys.read(room),
-    );
-    call.args.push(room, channels.room(room), group.length);
+    const room = (group[0] as PendingAppend).draft.room.id;
+    call.keys.push(keys.room(room), keys.recent(roomPartition(room)));
+    call.args.push(group.length);
     for (const item of group) addDraft(call, item);
   }
   return call;
 }
 
 function addDraft(call: AppendCall, item: PendingAppend): void {
-  const { draft } = item;
-  const room = draft.room.id;
+  const { nonce, sender, text, attachments, via, profile, key } = item.draft;
   call.items.push(item);
-  call.keys.push(
-    keys.readRanges(room, draft.sender),
-    draft.key === undefined ? keys.room(room) : keys.sent(room, draft.sender, draft.key),
-  );
   call.args.push(
-    draft.nonce,
-    draft.sender,
-    encodeId(draft.sender),
-    draft.text,
-    draft.attachments.length === 0 ? '' : JSON.stringify(draft.attachments),
-    draft.via,
-    draft.profile === undefined ? '' : JSON.stringify(draft.profile),
-    draft.key === undefined ? '0' : '1',
-    item.join ? '1' : '0',
+    `${nonce} ${encodeId(sender)} ${via} ${item.join ? '1' : '0'} ${key === undefined ? '' : encodeId(key)}`,
+    `${JSON.stringify(sender)},${JSON.stringify(text)}`,
+    attachments.length === 0 ? '' : JSON.stringify(attachments),
+    profile === undefined ? '' : JSON.stringify(profile),
   );
 }
 

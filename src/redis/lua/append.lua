@@ -7,88 +7,97 @@
 --
 -- In a room with the agent a message is a question until its answer is stored; an answer's via says `agent:<question>`.
 --
--- KEYS   per room: room, log, recent, members (of an agent room: the questions without an answer), read;
---        then per message of it: read ranges of the sender, idempotency key (the room key again where
---        there is none)
+-- This script is most of what a message costs Redis. So it is given few and long arguments, derives the keys that begin
+-- with a room's own, and turns each number into text once: Lua would print it as a floating one each time.
+--
+-- KEYS   per room: room, recent. What belongs to the room is touched besides: its log, its members, its read cursors, the
+--        sender's ranges and idempotency key; of a room with the agent the partition's questions without an answer
 -- ARGV   1 most entries a log keeps (0: all), 2 seconds an idempotency key is kept; then
---        per room: id, channel, number of messages;
---        per message: nonce, sender, sender as a field name, text, attachments (JSON or ''),
---        via, sender's profile (JSON or ''), '1' with an idempotency key, '1' to make a member
+--        per room: number of messages;
+--        per message: `<nonce> <sender as a field name> <via> <1 to make a member, or 0> <idempotency key or nothing>`,
+--        sender and text as JSON (`"...","..."`), attachments (JSON or ''), sender's profile (JSON or '')
 -- ANSWER three integers per message: 1 stored | 2 repeated | 0 no such room | -1 log and tip
 --        disagree; offset; created (ms)
 -- @include mark
-local now = redis.call('TIME')
-now = now[1] * 1000 + math.floor(now[2] / 1000)
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local nowText = string.format('%.0f', now)
 local keep = tonumber(ARGV[1])
 local answer = {}
-local k, a = 1, 3
+local n, a = 0, 3
 
-while a <= #ARGV do
-  local roomKey, logKey, recentKey, membersKey, readKey = KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], KEYS[k + 4]
-  local room, channel, count = ARGV[a], ARGV[a + 1], tonumber(ARGV[a + 2])
-  k, a = k + 5, a + 3
+for k = 1, #KEYS, 2 do
+  local roomKey, count = KEYS[k], tonumber(ARGV[a])
+  a = a + 1
   local head = redis.call('HMGET', roomKey, 'kind', 'tip')
   local kind = head[1]
-  local offset, created, prev = 0, 0, ''
+  local logKey, readKey, membersKey = roomKey .. ':log', roomKey .. ':read', roomKey .. ':members'
+  local offset, offsetText, created, createdText, prev = 0, '0', 0, '0', ''
   if head[2] then
-    local o, c, n = string.match(head[2], '^(%d+) (%d+) (.*)$')
-    offset, created, prev = tonumber(o), tonumber(c), n
+    offsetText, createdText, prev = string.match(head[2], '^(%d+) (%d+) (.*)$')
+    offset, created = tonumber(offsetText), tonumber(createdText)
   end
   local records = {}
 
   for _ = 1, count do
-    local rangesKey, sentKey = KEYS[k], KEYS[k + 1]
-    local nonce, sender, field, text, files = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
-    local via, profile, keyed, join = ARGV[a + 5], ARGV[a + 6], ARGV[a + 7] == '1', ARGV[a + 8] == '1'
-    k, a = k + 2, a + 9
-    local first = keyed and redis.call('GET', sentKey)
-    if not kind then
-      answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = 0, 0, 0
-    elseif first then
+    local nonce, field, via, join, key = string.match(ARGV[a], '^(%S+) (%S+) (%S+) ([01]) (%S*)$')
+    local said, files, profile = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
+    a = a + 4
+    local sentKey = key ~= '' and roomKey .. ':sent:' .. field .. ':' .. key
+    local first = sentKey and redis.call('GET', sentKey)
+    local outcome, at = 0, 0
+    if first then
       -- Written again, so that waiting for this call's writes covers the first one, whoever made it.
       redis.call('SET', sentKey, first, 'KEEPTTL')
-      answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = 2, tonumber(first), 0
-    else
+      outcome = 2
+    elseif kind then
       -- A clock set back must not make a message older than the one before it.
-      local at = math.max(now, created)
-      local id = '0-' .. (offset + 1)
+      local atText = createdText
+      at = created
+      if now > at then at, atText = now, nowText end
+      local nextText = string.format('%.0f', offset + 1)
+      local id = '0-' .. nextText
+      local words = cjson.decode('[' .. said .. ']')
       -- The same fields in the same order each time: streams pack them.
       local added
       if keep > 0 then
         added = redis.pcall('XADD', logKey, 'MAXLEN', '~', keep, id,
-          'n', nonce, 's', sender, 't', text, 'a', files, 'c', at, 'v', via)
+          'n', nonce, 's', words[1], 't', words[2], 'a', files, 'c', atText, 'v', via)
       else
-        added = redis.pcall('XADD', logKey, id, 'n', nonce, 's', sender, 't', text, 'a', files, 'c', at, 'v', via)
+        added = redis.pcall('XADD', logKey, id,
+          'n', nonce, 's', words[1], 't', words[2], 'a', files, 'c', atText, 'v', via)
       end
       if type(added) == 'table' and added.err then
-        answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = -1, offset, 0
+        outcome, at = -1, 0
       else
-        offset, created = offset + 1, at
-        if keyed then redis.call('SET', sentKey, offset, 'EX', ARGV[2]) end
+        outcome, offset, offsetText, created, createdText = 1, offset + 1, nextText, at, atText
+        if sentKey then redis.call('SET', sentKey, offsetText, 'EX', ARGV[2]) end
         if kind == 'public' then
-          redis.call('HSET', readKey, field, offset)
-          if join then redis.call('HSETNX', membersKey, field, at) end
+          redis.call('HSET', readKey, field, offsetText)
+          if join == '1' then redis.call('HSETNX', membersKey, field, atText) end
         else
-          mark(readKey, rangesKey, field, offset, offset)
+          mark(readKey, readKey .. ':' .. field, field, offset, offset)
           if kind == 'agent' then
+            local room = string.match(roomKey, '%d+$')
+            local pendingKey = string.match(roomKey, '^{.-}') .. ':agent:pending'
             local question = string.match(via, '^agent:(%d+)$')
             local pending = room .. ':' .. string.format('%016d', question or offset)
-            if question then redis.call('ZREM', membersKey, pending) else redis.call('ZADD', membersKey, room, pending) end
+            if question then redis.call('ZREM', pendingKey, pending) else redis.call('ZADD', pendingKey, room, pending) end
           end
         end
-        records[#records + 1] = '[' .. offset .. ',' .. at .. ',"' .. nonce .. '","' .. prev .. '",'
-          .. cjson.encode(sender) .. ',' .. cjson.encode(text) .. ',' .. (files == '' and '[]' or files)
-          .. ',"' .. via .. '",' .. (profile == '' and 'null' or profile) .. ']'
+        records[#records + 1] = '[' .. offsetText .. ',' .. atText .. ',"' .. nonce .. '","' .. prev .. '",'
+          .. said .. ',' .. (files == '' and '[]' or files) .. ',"' .. via .. '",' .. (profile == '' and 'null' or profile) .. ']'
         prev = nonce
-        answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = 1, offset, at
       end
     end
+    answer[n + 1], answer[n + 2], answer[n + 3] = outcome, first and tonumber(first) or (kind and offset or 0), at
+    n = n + 3
   end
 
   if #records > 0 then
-    redis.call('HSET', roomKey, 'tip', offset .. ' ' .. created .. ' ' .. prev)
-    redis.call('ZADD', recentKey, created, room)
-    redis.call('SPUBLISH', channel, '1[' .. table.concat(records, ',') .. ']')
+    redis.call('HSET', roomKey, 'tip', offsetText .. ' ' .. createdText .. ' ' .. prev)
+    redis.call('ZADD', KEYS[k + 1], createdText, string.match(roomKey, '%d+$'))
+    redis.call('SPUBLISH', roomKey .. ':events', '1[' .. table.concat(records, ',') .. ']')
   end
 end
 return answer
