@@ -23,8 +23,9 @@ await runScript(async () => {
       process.exit(130);
     });
   }
-  const { scenario, nodes, aof, faults } = options;
-  console.log(`${scenario}: ${nodes} nodes, appendfsync ${aof}, faults: ${faults.join(', ') || 'none'}`);
+  const { scenario, nodes, topology, aof, durability, faults } = options;
+  const redis = `Redis: ${topology}, appendfsync ${aof}, ${durability}`;
+  console.log(`${scenario}: ${nodes} nodes; ${redis}; faults: ${faults.join(', ') || 'none'}`);
   const results = [];
   for (let seed = options.seed; seed < options.seed + options.seeds; seed += 1) {
     console.log(`seed ${seed}`);

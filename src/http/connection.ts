@@ -171,7 +171,7 @@ export class Connection implements ChatSocket, Transport {
       const key = ref === undefined ? undefined : String(ref);
       const via = route.encoder.dialect;
       const sent = await messages.send({ room, sender: profile, text, field, attachments, via, nonce, key });
-      session.decided(nonce, !sent.repeated);
+      session.decided(nonce, sent.repeated ? undefined : sent.message.offset);
       if (sent.repeated) {
         // Nothing new comes through the room: the first message is the answer, to this socket only.
         const marks = route.encoder.needsMarks ? await this.#options.marks(room) : undefined;
@@ -181,7 +181,7 @@ export class Connection implements ChatSocket, Transport {
         if (frame !== null) session.reply(frame);
       }
     } catch (error) {
-      session.decided(nonce, false);
+      session.decided(nonce, undefined);
       this.#replyError(error, ref);
     } finally {
       decision?.resolve();

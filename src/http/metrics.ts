@@ -101,6 +101,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     'Times Redis lost acknowledged messages.',
     () => realtime.rollbacks + realtime.resyncs,
   );
+  total(
+    registry,
+    'parlance_feed_rolled_back_messages_total',
+    'Messages that this node handed out and Redis then lost.',
+    () => realtime.rolledBack,
+  );
   total(registry, 'parlance_reader_stalls_total', 'Sockets that read too slowly.', () => realtime.stalls);
   total(registry, 'parlance_log_reads_total', 'Pages read from logs for readers.', () => realtime.logReads);
   total(registry, 'parlance_redis_connects_total', 'Times the subscriber connected.', sources.redisConnects);

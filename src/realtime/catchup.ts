@@ -37,6 +37,8 @@ interface Shown {
   readonly marks: RoomMarks | undefined;
 }
 
+const NOTHING_SHOWN: Shown = { profiles: new Map(), marks: undefined };
+
 /**
  * Brings readers from where they are to the head of a feed, at their own pace, and makes them live
  * there. The same code serves a new socket, a resume, a slow reader and a fork.
@@ -78,7 +80,9 @@ export class CatchUp implements CatchUpRunner {
 
   /** Finds the reader's position; answers whether what follows is to come in pages. */
   async #place(session: Reader, feed: Feed, start: ReadStart): Promise<boolean> {
+    const { tail } = feed;
     const found = start.from === 'since' ? await this.#find(feed, start.since) : undefined;
+    if (feed.tail !== tail) return this.#place(session, feed, start); // what was found is of another history
     if (found) {
       session.advance(feed, found);
       return session.encoder.page !== undefined;
@@ -87,10 +91,16 @@ export class CatchUp implements CatchUpRunner {
       session.advance(feed, start.position);
       return false;
     }
-    const head = feed.head;
-    const newest = await this.#reads.newest(feed, this.#options.newest);
+    return this.#placeAtNewest(session, feed, start);
+  }
+
+  async #placeAtNewest(session: Reader, feed: Feed, start: ReadStart): Promise<boolean> {
+    const { head, tail } = feed;
+    const page = await this.#reads.newest(feed, this.#options.newest);
+    const shown = session.encoder.page ? NOTHING_SHOWN : await this.#shown(session.encoder, feed.room, page);
+    if (feed.tail !== tail) return this.#placeAtNewest(session, feed, start);
     if (start.from !== 'newest') session.reply(session.encoder.reset());
-    session.advance(feed, await this.#handNewest(session, feed, newest, head));
+    session.advance(feed, this.#handNewest(session, feed, page, shown, head));
     return false;
   }
 
@@ -123,14 +133,14 @@ export class CatchUp implements CatchUpRunner {
 
   /** Hands out one read; answers whether there is more before the head. */
   async #step(session: Reader, feed: Feed, position: Position, paged: boolean): Promise<boolean> {
-    const head = feed.head;
+    const { head, tail } = feed;
     const asPage = paged && session.encoder.page !== undefined;
     const read = await this.#reads.after(feed, position.offset, asPage ? PAGE_MESSAGES : READ_MESSAGES);
     const page = read.filter((message) => message.offset <= head.offset);
-    await this.#decided(session, page);
+    await this.#decided(session, feed, page);
     const shown = await this.#shown(session.encoder, feed.room, page);
     // Meanwhile the log may have turned out to have another history.
-    if (session.closed || session.positionIn(feed) !== position) return true;
+    if (session.closed || session.positionIn(feed) !== position || feed.tail !== tail) return true;
     if (page.length === 0) {
       // Everything up to the head was erased or trimmed.
       if (asPage) session.push(textFrame(session.encoder.page?.([], feed.room) ?? ''));
@@ -146,17 +156,9 @@ export class CatchUp implements CatchUpRunner {
   }
 
   /** The newest page, in one frame where the dialect has such a frame; answers up to where it handed out. */
-  async #handNewest(
-    session: Reader,
-    feed: Feed,
-    page: readonly Message[],
-    upTo: Position,
-  ): Promise<Position> {
+  #handNewest(session: Reader, feed: Feed, page: readonly Message[], shown: Shown, upTo: Position): Position {
     const before = { offset: (page[0]?.offset ?? upTo.offset + 1) - 1, nonce: '' };
-    if (!session.encoder.page) {
-      const shown = await this.#shown(session.encoder, feed.room, page);
-      return this.#pushAll(session, feed, page, shown, before);
-    }
+    if (!session.encoder.page) return this.#pushAll(session, feed, page, shown, before);
     const part = this.#withoutOwn(session, page);
     session.push(this.#reads.pageFrame(feed, session.encoder, part, session.encoder.page));
     return part.length < page.length ? (part.at(-1) ?? before) : (page.at(-1) ?? upTo);
@@ -215,11 +217,16 @@ export class CatchUp implements CatchUpRunner {
     return last;
   }
 
-  // What this socket sent itself must not reach it as stored before that is sure.
-  async #decided(session: Reader, page: readonly Message[]): Promise<void> {
-    for (const message of page) {
-      const send = this.#options.pending.get(message.nonce);
-      if (send?.session === session && send.undecided) await send.undecided;
+  // What this socket sent itself must not reach it as stored before that is sure, nor from a place that it lost again.
+  async #decided(session: Reader, feed: Feed, page: readonly Message[]): Promise<void> {
+    for (const { nonce, offset } of page) {
+      const send = this.#options.pending.get(nonce);
+      if (send?.session !== session) continue;
+      if (send.undecided) await send.undecided;
+      if (send.storedAt === undefined || send.storedAt === offset) continue;
+      // A fail-over lost this entry, and it was stored anew: the page is of a history that is over. The caller tries again.
+      feed.checkTip({ offset: send.storedAt, nonce }, feed.head.offset);
+      throw new ChatError('unavailable', 'this node has yet to follow the log');
     }
   }
 

@@ -282,8 +282,9 @@ export class RoomFeed implements Feed, FlushableFeed {
     const common =
       newestCommon(entries, (offset) => this.nonceAt(offset)) ?? this.#commonStart(entries.length);
     this.flush();
-    this.#tail?.clear();
+    this.#tail = undefined;
     this.#options.onRollback(this.room, from, common);
+    this.#options.stats.rolledBack += from.offset - (common?.offset ?? this.#firstRemembered - 1);
     if (common) {
       this.#options.stats.rollbacks += 1;
       this.#memory?.cutAbove(common.offset);

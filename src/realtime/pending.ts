@@ -8,6 +8,8 @@ export interface PendingSend {
   readonly ref: Ref | undefined;
   /** While the append is not confirmed and must not be acknowledged: settles, never rejects, when it is decided. */
   undecided: Promise<void> | undefined;
+  /** Where it was stored, once that is known. */
+  storedAt: number | undefined;
 }
 
 /**

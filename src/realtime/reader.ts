@@ -48,6 +48,7 @@ export interface Feed {
   readonly room: Room;
   /** The newest message handed out. */
   readonly head: Position;
+  /** The newest messages. Another object from the moment on that the log turns out to have another history. */
   readonly tail: Tail;
   /** The nonce handed out at `offset`, as far as this node remembers. */
   nonceAt(offset: number): Nonce | undefined;

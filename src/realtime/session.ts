@@ -184,14 +184,17 @@ export class Session implements Reader, Flushable {
 
   /** Registers a send of this socket, before it is appended. */
   expect(nonce: Nonce, ref: Ref | undefined, undecided: Promise<void> | undefined): void {
-    this.#options.pending.add(nonce, { session: this, ref, undecided });
+    this.#options.pending.add(nonce, { session: this, ref, undecided, storedAt: undefined });
   }
 
-  /** The send is decided: an acknowledgement may go out, or there will be none. */
-  decided(nonce: Nonce, stored: boolean): void {
+  /** The send is decided: an acknowledgement may go out for what stands at `storedAt`, or there will be none. */
+  decided(nonce: Nonce, storedAt: number | undefined): void {
     const send = this.#options.pending.get(nonce);
-    if (!stored) this.#options.pending.delete(nonce);
-    else if (send) send.undecided = undefined;
+    if (storedAt === undefined) this.#options.pending.delete(nonce);
+    else if (send) {
+      send.undecided = undefined;
+      send.storedAt = storedAt;
+    }
   }
 
   /** Sends what is queued, closes the socket, and ends reading. */

@@ -4,12 +4,14 @@ import type { Encoder } from '../core/rendering.js';
 import { textFrame } from './frame.js';
 import type { Feed } from './reader.js';
 import type { RealtimeStats } from './stats.js';
+import type { Tail } from './tail.js';
 
 /** Reads of the log for readers: from memory where possible, and one for all who want the same at once. */
 export class SharedReads {
   readonly #log: Log;
   readonly #stats: RealtimeStats;
-  readonly #underWay = new Map<string, Promise<unknown>>();
+  /** By tail, so that nobody joins a read that began before the log turned out to have another history. */
+  readonly #underWay = new WeakMap<Tail, Map<string, Promise<unknown>>>();
   /** The newest page frame made for a feed: a crowd that joins a room gets the same one. */
   readonly #frames = new WeakMap<Feed, { key: string; frame: Buffer }>();
 
@@ -23,9 +25,8 @@ export class SharedReads {
     const { tail } = feed;
     const kept = tail.readAfter(after, count);
     if (kept) return kept;
-    const room = feed.room.id;
-    return this.#once(`${room}>${after}/${count}`, async () => {
-      const messages = await this.#log.readAfter(room, after, count);
+    return this.#once(feed, `>${after}/${count}`, async () => {
+      const messages = await this.#log.readAfter(feed.room.id, after, count);
       const last = messages.at(-1);
       // Up to the head: whoever was as far behind, or less, is served from memory from now on.
       const { head } = feed;
@@ -38,23 +39,22 @@ export class SharedReads {
 
   /** The newest `count` messages up to the feed's head, oldest first. */
   async newest(feed: Feed, count: number): Promise<Message[]> {
-    const kept = feed.tail.newest(count);
+    const { tail } = feed;
+    const kept = tail.newest(count);
     if (kept) return kept;
     const head = feed.head.offset;
     if (head === 0 || count === 0) return [];
-    const room = feed.room.id;
-    const messages = await this.#once(`${room}<${head}/${count}`, () =>
-      this.#log.readBefore(room, head, count),
+    const messages = await this.#once(feed, `<${head}/${count}`, () =>
+      this.#log.readBefore(feed.room.id, head, count),
     );
     if (feed.head.offset === head) {
-      feed.tail.fill(messages, messages.length < count ? 0 : (messages[0] as Message).offset - 1);
+      tail.fill(messages, messages.length < count ? 0 : (messages[0] as Message).offset - 1);
     }
     return messages;
   }
 
   async one(feed: Feed, offset: number): Promise<Message | undefined> {
-    const room = feed.room.id;
-    return this.#once(`${room}=${offset}`, () => this.#log.readOne(room, offset));
+    return this.#once(feed, `=${offset}`, () => this.#log.readOne(feed.room.id, offset));
   }
 
   /** The frame of a page, made once for all who get the same page of a feed in a row. */
@@ -72,12 +72,16 @@ export class SharedReads {
     return frame;
   }
 
-  #once<T>(key: string, read: () => Promise<T>): Promise<T> {
-    const underWay = this.#underWay.get(key);
+  #once<T>({ tail }: Feed, key: string, read: () => Promise<T>): Promise<T> {
+    const reads = this.#underWay.get(tail) ?? new Map<string, Promise<unknown>>();
+    const underWay = reads.get(key);
     if (underWay) return underWay as Promise<T>;
     this.#stats.logReads += 1;
-    const promise = read().finally(() => this.#underWay.delete(key));
-    this.#underWay.set(key, promise);
+    const promise = read().finally(() => {
+      reads.delete(key);
+      if (reads.size === 0) this.#underWay.delete(tail);
+    });
+    this.#underWay.set(tail, reads.set(key, promise));
     return promise;
   }
 }

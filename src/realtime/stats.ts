@@ -12,6 +12,8 @@ export interface RealtimeStats {
   rollbacks: number;
   /** Rollbacks too deep to go on from: readers started over. */
   resyncs: number;
+  /** Messages handed out that the log no longer has; where nothing is common, as many as the feed remembers. */
+  rolledBack: number;
   /** Times a socket fell out of live delivery because it read too slowly. */
   stalls: number;
   /** Pages read from the log for readers. */
@@ -29,6 +31,7 @@ export function realtimeStats(): RealtimeStats {
     recovered: 0,
     rollbacks: 0,
     resyncs: 0,
+    rolledBack: 0,
     stalls: 0,
     logReads: 0,
     onDelivery: () => undefined,

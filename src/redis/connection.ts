@@ -63,6 +63,9 @@ const APPENDS: RedisOptions = {
 /** For subscriptions: the owner makes them anew after every reconnect, because it must know when. */
 const SUBSCRIPTIONS: RedisOptions = { ...COMMON, autoResubscribe: false, maxRetriesPerRequest: 0 };
 
+/** Clients that are ending because they were told to. */
+const ended = new WeakSet<Client>();
+
 const ROLES = { commands: COMMANDS, appends: APPENDS, subscriptions: SUBSCRIPTIONS } as const;
 
 /**
@@ -74,7 +77,16 @@ export function connect(target: RedisTarget, role: keyof typeof ROLES, name: str
   const client = target.cluster ? connectCluster(target, options) : connectOne(target, options);
   const tell = (error: Error) => log.warn({ role, error: error.message }, 'redis connection error');
   client.on('error', seldom(5_000, tell));
+  if (client instanceof Redis) client.on('end', () => reviveSoon(client));
   return client;
+}
+
+// With Sentinels the library ends a client for good whose connection is given up, by a fail-over it hears of or by us,
+// while it still asks where the primary is.
+function reviveSoon(client: Redis): void {
+  setTimeout(() => {
+    if (!ended.has(client) && client.status === 'end') client.connect().catch(() => undefined);
+  }, retryDelay(1));
 }
 
 /** A connection to one server of its own: a Redis, or the current primary of a Sentinel group. */
@@ -150,6 +162,7 @@ export async function guard<T>(command: Promise<T>): Promise<T> {
 
 /** Ends a client: politely within a second, else at once. Never throws. */
 export async function disconnect(client: Client): Promise<void> {
+  ended.add(client);
   const timer = setTimeout(() => client.disconnect(), 1_000);
   try {
     await client.quit();

@@ -153,6 +153,7 @@ t.test('metrics are those of the README, and move', async (t) => {
   for (const name of [
     'feed_gaps',
     'feed_rollbacks',
+    'feed_rolled_back_messages',
     'reader_stalls',
     'deafness',
     'events_undecodable',

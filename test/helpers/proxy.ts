@@ -22,6 +22,8 @@ export interface RedisProxy {
   readonly url: string;
   /** Decides over each piece; everything passes until it is set. */
   rule: (passage: Passage, to: 'redis' | 'client', data: Buffer) => Fate;
+  /** How long everything takes, in each direction, in ms. */
+  delayMs: number;
   readonly open: ReadonlySet<Passage>;
 }
 
@@ -31,7 +33,10 @@ const ROLE = /parlance-[\w.-]+-(appends|commands|subscriptions)/;
 /** Starts a proxy to a port of loopback. It ends with the test. */
 export async function startProxy(t: Owner, target: number): Promise<RedisProxy> {
   const open = new Set<Passage>();
-  const proxy = { rule: () => 'pass', open, port: 0, url: '' } as RedisProxy & { port: number; url: string };
+  const proxy = { rule: () => 'pass', delayMs: 0, open, port: 0, url: '' } as RedisProxy & {
+    port: number;
+    url: string;
+  };
   const server = createServer((client) => open.add(passageOf(client, target, proxy, open)));
   await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', port: 0 }, resolve));
   proxy.port = (server.address() as { port: number }).port;
@@ -57,11 +62,13 @@ function passageOf(client: Socket, target: number, proxy: RedisProxy, open: Set<
     socket.setNoDelay(true);
     socket.on('error', () => undefined);
   }
+  const toRedis = slowly(redis, proxy);
+  const toClient = slowly(client, proxy);
   let doomed = false; // the client is gone, and Redis is yet to get its last piece
   client.on('data', (data) => {
     passage.role ??= ROLE.exec(data.toString('latin1'))?.[1];
     const fate = doomed ? 'swallow' : proxy.rule(passage, 'redis', data);
-    if (fate === 'pass') redis.write(data);
+    if (fate === 'pass') toRedis(data);
     else if (fate === 'cut') passage.cut();
     else if (fate === 'late') {
       doomed = true;
@@ -74,7 +81,7 @@ function passageOf(client: Socket, target: number, proxy: RedisProxy, open: Set<
   });
   redis.on('data', (data) => {
     const fate = doomed ? 'swallow' : proxy.rule(passage, 'client', data);
-    if (fate === 'pass') client.write(data);
+    if (fate === 'pass') toClient(data);
     else if (fate !== 'swallow') passage.cut();
   });
   client.on('close', () => {
@@ -82,4 +89,23 @@ function passageOf(client: Socket, target: number, proxy: RedisProxy, open: Set<
   });
   redis.on('close', () => passage.cut());
   return passage;
+}
+
+/** Writes in order, each piece as late as the proxy says, and never before what came earlier. */
+function slowly(socket: Socket, proxy: RedisProxy): (data: Buffer) => void {
+  const waiting: { data: Buffer; dueAt: number }[] = [];
+  // One timer for all: timers of their own could fire in another order.
+  const release = (): void => {
+    const now = performance.now();
+    for (let next = waiting[0]; next && next.dueAt <= now; next = waiting[0]) {
+      waiting.shift();
+      socket.write(next.data);
+    }
+    if (waiting[0]) setTimeout(release, waiting[0].dueAt - now);
+  };
+  return (data) => {
+    if (waiting.length === 0 && proxy.delayMs === 0) socket.write(data);
+    else if (waiting.push({ data, dueAt: performance.now() + proxy.delayMs }) === 1)
+      setTimeout(release, proxy.delayMs);
+  };
 }

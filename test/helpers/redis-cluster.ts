@@ -2,6 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { Redis } from 'ioredis';
 import { type RedisOptions, type RedisServer, startRedis } from './redis.js';
 import { type Owner, until } from './wait.js';
 
@@ -28,6 +29,11 @@ export interface RedisCluster {
   readonly servers: RedisServer[];
   /** The server that holds `slot` now, asked of the living. */
   primaryOf(slot: number): Promise<RedisServer>;
+  /**
+   * Moves a slot with its keys to another primary, as `redis-cli --cluster reshard` does, and answers how many keys it
+   * held. `halfway` runs when half of them have moved.
+   */
+  moveSlot(slot: number, to: RedisServer, halfway?: () => Promise<unknown>): Promise<number>;
 }
 
 /** Starts a cluster and waits until every server calls it complete and every replica is in step. */
@@ -52,6 +58,10 @@ export async function startRedisCluster(t: Owner, options: ClusterOptions = {}):
     seeds: servers.map(({ port }) => ({ host: '127.0.0.1', port })),
     servers,
     primaryOf: (slot) => primaryOf(servers, slot),
+    moveSlot: async (slot, to, halfway = async () => undefined) => {
+      const from = await primaryOf(servers, slot);
+      return moveSlot({ slot, from, to, all: servers.slice(0, primaries), halfway });
+    },
   };
 }
 
@@ -116,4 +126,41 @@ function portOfSlot(nodes: string, slot: number): number | undefined {
     if (holds) return Number(/:(\d+)@/.exec(address)?.[1]);
   }
   return undefined;
+}
+
+interface Move {
+  slot: number;
+  from: RedisServer;
+  to: RedisServer;
+  all: readonly RedisServer[];
+  halfway: () => Promise<unknown>;
+}
+
+async function moveSlot({ slot, from, to, all, halfway }: Move): Promise<number> {
+  const clients = new Map(all.map((server) => [server, new Redis(server.url, { lazyConnect: true })]));
+  const call = (server: RedisServer, command: string, ...words: (string | number)[]) =>
+    (clients.get(server) as Redis).call(command, ...words);
+  try {
+    const [fromId, toId] = (await Promise.all([from, to].map((one) => call(one, 'CLUSTER', 'MYID')))) as [
+      string,
+      string,
+    ];
+    await call(to, 'CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId);
+    await call(from, 'CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId);
+    const held = Number(await call(from, 'CLUSTER', 'COUNTKEYSINSLOT', slot));
+    const half = Math.ceil(held / 2);
+    for (let moved = 0; ; ) {
+      const keys = (await call(from, 'CLUSTER', 'GETKEYSINSLOT', slot, half)) as string[];
+      if (keys.length === 0) break;
+      await call(from, 'MIGRATE', '127.0.0.1', to.port, '', 0, 5_000, 'KEYS', ...keys);
+      if (moved === 0) await halfway();
+      moved += keys.length;
+    }
+    // The new owner first: should this end half-way, nobody serves the slot twice.
+    for (const server of [to, ...all.filter((one) => one !== to)])
+      await call(server, 'CLUSTER', 'SETSLOT', slot, 'NODE', toId);
+    return held;
+  } finally {
+    for (const client of clients.values()) client.disconnect();
+  }
 }

@@ -1,6 +1,7 @@
 /** Real, private Redis servers on loopback. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,8 @@ import { freePort, type Owner, until } from './wait.js';
 const READY_MS = 15_000;
 /** scripts/test names another where that is what is installed: Valkey, say. */
 const BINARY = process.env.REDIS_SERVER ?? 'redis-server';
+/** A write past the limit of a file's size must fail as it does on a full disk: by default it would end the process. */
+const WITHOUT_SIGXFSZ = ['-c', 'trap "" XFSZ; exec "$0" "$@"'];
 
 /** How a private Redis is set up. The defaults keep nothing on disk. */
 export interface RedisOptions {
@@ -36,6 +39,9 @@ export interface RedisServer {
   /** Freezes it: connections stay open, nothing answers. */
   pause(): void;
   resume(): void;
+  /** From now on what it appends to its append-only file fails, as if the disk were full. */
+  fillDisk(): void;
+  freeDisk(): void;
   /** The raw answer to one inline command. */
   ask(command: string): Promise<string>;
 }
@@ -68,8 +74,24 @@ export async function startRedis(t: Owner, options: RedisOptions = {}): Promise<
     },
     pause: () => void program.proc.kill('SIGSTOP'),
     resume: () => void program.proc.kill('SIGCONT'),
+    fillDisk: () => limitFiles(program.pid, String(largestFile(dir))),
+    freeDisk: () => limitFiles(program.pid, 'unlimited'),
     ask: (command) => askRedis(port, command),
   };
+}
+
+// The soft limit alone: an ordinary process may raise that again.
+function limitFiles(pid: number, bytes: string): void {
+  execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`]);
+}
+
+/** Bytes of the largest file in `dir` or a folder of it. */
+function largestFile(dir: string): number {
+  const sizes = readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => {
+    const stat = statSync(join(dir, name));
+    return stat.isFile() ? stat.size : 0;
+  });
+  return Math.max(0, ...sizes);
 }
 
 /** Sends one inline command and answers the raw bytes that come back first. */
@@ -92,7 +114,7 @@ async function launch(t: Owner, dir: string, port: number, options: RedisOptions
     `--${name}`,
     value,
   ]);
-  const program = startProgram(t, `Redis on ${port}`, BINARY, args, {
+  const program = startProgram(t, `Redis on ${port}`, '/bin/sh', [...WITHOUT_SIGXFSZ, BINARY, ...args], {
     cwd: dir,
     env: { PATH: process.env.PATH },
   });

@@ -14,10 +14,17 @@ export interface Scene {
   members: Member[];
 }
 
-/** Two nodes, three rooms, four people in each over both nodes; nobody comes back who is cut off. */
-export async function scene(t: Owner, aof: 'everysec' | 'always'): Promise<Scene> {
+/**
+ * Two nodes, three rooms, four people in each over both nodes; nobody comes back who is cut off. `reach` says where the
+ * nodes find Redis: itself, unless something is to stand in between.
+ */
+export async function scene(
+  t: Owner,
+  aof: 'everysec' | 'always',
+  reach: (redis: RedisServer) => Promise<string> = async ({ url }) => url,
+): Promise<Scene> {
   const redis = await startRedis(t, { aof });
-  const nodes = await startNodes(t, 2, { REDIS_URL: redis.url });
+  const nodes = await startNodes(t, 2, { REDIS_URL: await reach(redis) });
   const rooms: string[] = [];
   for (let i = 0; i < 3; i += 1) rooms.push(await createRoom(nodes[0] as TestNode));
   const members = await Promise.all(
@@ -35,7 +42,11 @@ export function say(members: readonly Member[], contents: readonly string[]): vo
 }
 
 /** Every member has what was stored, once and in order; what was acknowledged is stored; nothing is stored twice. */
-export async function settle(t: Test, { nodes, rooms, members }: Scene, sent: string[]): Promise<void> {
+export async function settle(
+  t: Test,
+  { nodes, rooms, members }: Omit<Scene, 'redis'>,
+  sent: string[],
+): Promise<void> {
   const stored = new Map<string, string[]>();
   for (const room of rooms) {
     const log = await history(nodes[0] as TestNode, room);

@@ -248,6 +248,32 @@ t.test('another history', async (t) => {
     t.strictSame(sink.offsets, [...upTo(at), 11, 12], 'and it is live');
     rollbacks.length = 0;
   });
+
+  t.test('that shows while a reader has a page of the old one in its hands', async (t) => {
+    const room = await world.newRoom();
+    const { sink: other, feed } = await world.read(room);
+    await world.appendMany(room, 1, 60);
+    await has(other, upTo(60));
+    feed.tail.clear(); // so that the log is read
+    let first = true;
+    let counted = 0;
+    world.afterRead = async () => {
+      if (!first) return;
+      first = false;
+      counted = stats.rolledBack;
+      await world.forget(room, 40);
+      await world.append(room, '41b');
+      await until('the feed goes on in the new one', () => other.contents.includes('41b'));
+    };
+    const { sink } = await world.read(room, { from: 'since', since: { offset: 20, nonce: undefined } });
+    world.afterRead = async () => undefined;
+    await world.append(room, '42b');
+    await until('the newest', () => sink.contents.includes('42b'));
+    t.strictSame(sink.offsets, upTo(42, 21), 'it is shown the new one only, and all of it');
+    t.equal(sink.contents[20], '41b');
+    t.equal(stats.rolledBack, counted + 20, 'what had been handed out of the old one is counted');
+    rollbacks.length = 0;
+  });
 });
 
 t.test('the tip check', async (t) => {

@@ -9,7 +9,9 @@ import { addressOf } from './ids.mjs';
  * @property {number} duplicatedInLog
  * @property {number} duplicatedAtReaders
  * @property {number} reordered out of order at a reader, or at another place than in the log
- * @property {number} rolledBack shown to a reader or acknowledged, then lost with Redis; only where that is allowed
+ * @property {number} rolledBack acknowledged, then lost with Redis; only where that is allowed
+ * @property {number} retracted shown to readers, then lost with Redis, each counted once; only where that is allowed
+ * @property {number} hidden in the log, but not shown to a reader that came back by the id of a message whose place it took
  * @property {number} resets
  * @property {string[]} examples
  */
@@ -25,6 +27,8 @@ export function noFindings() {
     duplicatedAtReaders: 0,
     reordered: 0,
     rolledBack: 0,
+    retracted: 0,
+    hidden: 0,
     resets: 0,
     examples: [],
   };
@@ -48,18 +52,26 @@ export class RoomLog {
   }
 }
 
+/**
+ * @typedef {object} Allowance what Redis may have lost: counted, but no fault of ours
+ * @property {boolean} acknowledged
+ * @property {boolean} shown
+ */
+
+/** @type {Allowance} */
+export const NOTHING = { acknowledged: false, shown: false };
+
 export class Checker {
   findings = noFindings();
   #ledger;
-  #mayLose;
+  #allowed;
+  /** @type {Set<string>} */
+  #retracted = new Set();
 
-  /**
-   * @param {import('./ledger.mjs').Ledger} ledger
-   * @param {boolean} mayLose whether Redis may have lost what it acknowledged: counted, but allowed
-   */
-  constructor(ledger, mayLose) {
+  /** @param {import('./ledger.mjs').Ledger} ledger @param {Allowance} [allowed] */
+  constructor(ledger, allowed = NOTHING) {
     this.#ledger = ledger;
-    this.#mayLose = mayLose;
+    this.#allowed = allowed;
   }
 
   /**
@@ -84,7 +96,7 @@ export class Checker {
       const place = places.get(n);
       if (place === undefined)
         this.#lost(`m${n} was acknowledged as ${room}/${offset}, and is in no history`);
-      else if (place !== `${room}/${offset}` && !this.#mayLose)
+      else if (place !== `${room}/${offset}` && !this.#allowed.acknowledged)
         this.#found('reordered', `m${n} was acknowledged as ${room}/${offset}, and is at ${place}`);
     }
   }
@@ -92,27 +104,26 @@ export class Checker {
   /**
    * A reader's record of a room against the room's log.
    * @param {string} who
+   * @param {number} room
    * @param {import('./client.mjs').Track} track
    * @param {RoomLog} log
    * @param {(n: number) => boolean} [optional] whether this reader need not have a message
    */
-  checkTrack(who, track, log, optional = () => false) {
+  checkTrack(who, room, track, log, optional = () => false) {
     const has = new Set();
+    const retracted = new Set();
     let last = track.base;
     for (const [i, offset] of track.offsets.entries()) {
       const n = track.numbers[i];
       if (log.at[offset] !== n) {
-        this.#found(
-          this.#mayLose ? 'rolledBack' : 'reordered',
+        retracted.add(offset);
+        this.#retract(
+          `${room}/${offset}/${n}`,
           `${who} has m${n} at ${offset}, the log has m${log.at[offset]}`,
         );
         continue;
       }
-      if (has.has(offset))
-        this.#found(
-          this.#mayLose ? 'rolledBack' : 'duplicatedAtReaders',
-          `${who} has m${n} (${offset}) twice`,
-        );
+      if (has.has(offset)) this.#twice(`${room}/${offset}`, /** @type {number} */ (n), who);
       else if (offset < last) this.#found('reordered', `${who} got ${offset} after ${last}`);
       has.add(offset);
       last = Math.max(last, offset);
@@ -120,7 +131,8 @@ export class Checker {
     for (let offset = Math.max(0, track.base) + 1; offset <= log.head; offset += 1) {
       const n = log.at[offset];
       if (n === undefined || has.has(offset) || optional(n)) continue;
-      this.#found('lostAtReaders', `${who} has no m${n} (${offset} of ${log.head})`);
+      const hidden = retracted.has(offset) && !track.exact;
+      this.#found(hidden ? 'hidden' : 'lostAtReaders', `${who} has no m${n} (${offset} of ${log.head})`);
     }
   }
 
@@ -132,7 +144,23 @@ export class Checker {
 
   /** @param {string} example */
   #lost(example) {
-    this.#found(this.#mayLose ? 'rolledBack' : 'lostFromLog', example);
+    this.#found(this.#allowed.acknowledged ? 'rolledBack' : 'lostFromLog', example);
+  }
+
+  // What Redis lost may have been stored anew, by a repeat, at the very same place.
+  #twice(/** @type {string} */ place, /** @type {number} */ n, /** @type {string} */ who) {
+    const example = `${who} has m${n} (${place}) twice`;
+    const repeated = (this.#ledger.entries[n]?.attempts ?? 0) > 1;
+    if (this.#allowed.shown && repeated) this.#retract(`${place}/${n}`, example);
+    else this.#found('duplicatedAtReaders', example);
+  }
+
+  /** @param {string} place @param {string} example */
+  #retract(place, example) {
+    if (!this.#allowed.shown) return this.#found('reordered', example);
+    if (this.#retracted.has(place)) return;
+    this.#retracted.add(place);
+    this.#found('retracted', example);
   }
 
   /** @param {Exclude<keyof Findings, 'examples'>} kind @param {string} example */

@@ -11,6 +11,13 @@ export class Track {
   numbers = [];
   /** Where the record begins: everything after it is due. */
   base = 0;
+  /** Whether the reader comes back by cursors, which tell that a place in the log has another message now; ids do not. */
+  exact;
+
+  /** @param {boolean} exact */
+  constructor(exact) {
+    this.exact = exact;
+  }
 
   get last() {
     return this.offsets.at(-1) ?? this.base;
@@ -30,6 +37,7 @@ export class Track {
  * @property {import('./tally.mjs').Tally} tally
  * @property {import('./random.mjs').Random} random
  * @property {{ disturbed: boolean }} state
+ * @property {Set<string>[]} [shown] what readers were shown through each node: room/offset/number of the message
  */
 
 /**
@@ -164,7 +172,7 @@ export class Client {
 
   /** @param {number} room */
   track(room) {
-    const track = this.tracks.get(room) ?? new Track();
+    const track = this.tracks.get(room) ?? new Track(this.#byCursor);
     this.tracks.set(room, track);
     return track;
   }
@@ -215,13 +223,17 @@ export class Client {
     const { room, offset } = addressOf(id);
     const track = this.track(room);
     if (track.base < 0) track.base = offset - 1;
+    // After a rollback a place that this reader knows has another message: that is no answer.
+    const known = track.offsets.lastIndexOf(offset);
+    const replaces = known >= 0 && track.numbers[known] !== entry?.n;
     // A repeated send is answered with its first message, to this socket only: no repeat of the message.
-    if (own && offset !== track.last + 1 && entry.answers < entry.attempts - 1) {
+    if (own && !replaces && offset !== track.last + 1 && entry.answers < entry.attempts - 1) {
       entry.answers += 1;
       return;
     }
     track.offsets.push(offset);
     track.numbers.push(entry?.n ?? -1);
+    this.#world.shown?.[this.#link.node]?.add(`${room}/${offset}/${entry?.n ?? -1}`);
     this.#newest = String(id);
     if (live && entry) tally.delivered(entry, performance.now());
     this.onMessage({ id, text, mine });

@@ -53,6 +53,11 @@ export class Link {
     });
   }
 
+  /** Which of the bases it is or was connected to last. */
+  get node() {
+    return (this.#at - 1) % this.#options.bases.length;
+  }
+
   get isOpen() {
     return this.#connection.state === 'open';
   }

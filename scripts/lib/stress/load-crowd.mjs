@@ -63,7 +63,7 @@ export async function runCrowd(run) {
   const [first] = opened;
   const mb = (program.residentMb - (first?.mb ?? 0)) / Math.max(1, clients.length - 1);
 
-  const checker = new Checker(ledger, false);
+  const checker = new Checker(ledger);
   const failures = await everybodyHears(run, chats, clients);
   const lives = opened.map(({ liveMs }) => liveMs).sort((a, b) => a - b);
   const figures = {

@@ -38,7 +38,7 @@ export async function runHistory(run) {
 
   const seconds = await fill(run, [one, other], String(room));
   say(`  ${options.messages} messages in ${seconds.toFixed(1)} s`);
-  const checker = new Checker(world.ledger, false);
+  const checker = new Checker(world.ledger);
   /** @type {Record<string, object>} */
   const figures = {};
   /** @type {string[]} */

@@ -19,8 +19,8 @@ const BY_HTTP = 0.3;
 /** @typedef {import('./people.mjs').Person} Person */
 /** @typedef {{ id: number, text: string, sender: unknown, read: boolean }} Line */
 
-/** @param {import('./run.mjs').Run} run */
-export async function runPairs(run) {
+/** @param {import('./run.mjs').Run} run @param {(on: boolean) => void} [underLoad] told when the load begins and ends */
+export async function runPairs(run, underLoad = () => undefined) {
   const { options, world, random, say } = run;
   const { ledger } = world;
   const { people, pairs, clients } = await makePeople(run);
@@ -46,9 +46,11 @@ export async function runPairs(run) {
       void posts.send(entry, /** @type {Person} */ (one?.person), pair.room);
     else one?.client.send(entry, other?.person.user);
   };
+  underLoad(true);
   const driven = await drive({ ...run, clients, send, busy: () => posts.open + receipts.open > 0 });
+  underLoad(false);
 
-  const checker = new Checker(ledger, run.mayLose);
+  const checker = new Checker(ledger, run.allowed);
   const used = pairs.filter(({ room }) => room > 0);
   const lines = new Map(
     await mapAtOnce(used, AT_ONCE, async (pair, i) => {
@@ -63,6 +65,7 @@ export async function runPairs(run) {
       const log = /** @type {RoomLog} */ (logs.get(room));
       checker.checkTrack(
         `${person.user} (${person.speech.name}) in room ${room}`,
+        room,
         client.track(room),
         log,
         (n) => isOptional(person, ledger, n),
@@ -73,7 +76,7 @@ export async function runPairs(run) {
   const recount = await recountReceipts(run, people, pairs, lines, receipts);
   const different = await compareHistories(run, used.slice(0, COMPARED), lines);
   for (const client of clients) client.end();
-  const failures = run.mayLose ? [] : [...recount.failures, ...different];
+  const failures = run.allowed.shown ? [] : [...recount.failures, ...different];
   return { ...driven, findings: checker.findings, failures, figures: recount.figures };
 }
 

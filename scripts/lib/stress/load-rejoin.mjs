@@ -66,13 +66,13 @@ export async function runRejoin(run) {
   await poll(() => speaker.pending.size === 0, DEADLINE_MS);
   await poll(() => clients.every((client) => client.track(Number(room)).last >= head()), DEADLINE_MS);
 
-  const checker = new Checker(ledger, false);
+  const checker = new Checker(ledger);
   const page = await expect('GET', `${base}/api/v1/rooms/${room}/messages?limit=1000`, { token: maker });
   const messages = page.map((/** @type {any} */ m) => ({ id: m.id, text: m.content }));
   const log = new RoomLog(messages, ledger);
   checker.checkLogs(new Map([[Number(room), log]]));
   for (const client of everybody) {
-    checker.checkTrack(client.user, client.track(Number(room)), log);
+    checker.checkTrack(client.user, Number(room), client.track(Number(room)), log);
     checker.addResets(client);
     client.end();
   }

@@ -26,20 +26,21 @@ export async function runRooms(run) {
   };
   const driven = await drive({ ...run, clients, send });
 
-  const checker = new Checker(world.ledger, run.mayLose);
+  const checker = new Checker(world.ledger, run.allowed);
   const logs = await readLogs(run, places);
   checker.checkLogs(logs);
   await poll(() => places.every((place) => caughtUp(place, logs)), CAUGHT_UP_MS);
   for (const { room, members } of places) {
     const log = /** @type {RoomLog} */ (logs.get(Number(room)));
     for (const member of members) {
-      checker.checkTrack(`${member.user} in room ${room}`, member.track(Number(room)), log);
+      const who = `${member.user} in room ${room}`;
+      checker.checkTrack(who, Number(room), member.track(Number(room)), log);
       checker.addResets(member);
     }
   }
   for (const client of clients) client.end();
   await stack.allReady();
-  return { ...driven, findings: checker.findings };
+  return { ...driven, findings: checker.findings, retracted: retractedBy(world, logs) };
 }
 
 /** @param {import('./run.mjs').Run} run @returns {Promise<Place[]>} */
@@ -57,10 +58,27 @@ async function makeRooms({ options, world, token }) {
   });
 }
 
+/**
+ * For each node: how many messages readers were shown through it that the log no longer has.
+ * @param {import('./client.mjs').World} world
+ * @param {ReadonlyMap<number, RoomLog>} logs
+ */
+function retractedBy({ shown = [] }, logs) {
+  return shown.map((places) => {
+    const gone = [...places].filter((place) => {
+      const [room, offset, n] = place.split('/').map(Number);
+      return logs.get(Number(room))?.at[Number(offset)] !== n;
+    });
+    return gone.length;
+  });
+}
+
 /** @param {Place} place @param {ReadonlyMap<number, RoomLog>} logs */
 function caughtUp({ room, members }, logs) {
-  const head = logs.get(Number(room))?.head ?? 0;
-  return members.every((member) => member.track(Number(room)).last >= head);
+  const log = logs.get(Number(room));
+  if (!log || log.head === 0) return true;
+  // The offset alone does not tell: after a rollback another message may have had it.
+  return members.every((member) => member.track(Number(room)).numbers.at(-1) === log.at[log.head]);
 }
 
 /** @param {import('./run.mjs').Run} run @param {readonly Place[]} places */

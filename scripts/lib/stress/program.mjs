@@ -1,7 +1,7 @@
 /** One process that a stress run started: with a log file, and gone when the run is. */
 
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { Fault } from '../fail.mjs';
 import { tailOf } from '../process.mjs';
 import { poll, settlesWithin } from '../wait.mjs';
@@ -79,6 +79,11 @@ export class Program {
     if (ready && this.alive) return;
     const why = this.alive ? `was not ready within ${deadlineMs / 1000} s` : await this.exited;
     throw new Fault(`${this.name}: ${why}. The end of its log:\n${tailOf(this.logFile)}`);
+  }
+
+  /** How many file descriptors it has open. */
+  get descriptors() {
+    return readdirSync(`/proc/${this.pid}/fd`).length;
   }
 
   /** Resident memory in MB, as the kernel counts it. */

@@ -12,6 +12,8 @@ const COLUMNS = [
   ['dup', (r) => r.duplicated],
   ['reord', (r) => r.reordered],
   ['rolled back', (r) => r.findings.rolledBack],
+  ['shown', (r) => r.findings.retracted],
+  ['nodes say', (r) => r.rolledBackAtNodes.counted.join('+')],
   ['errors', (r) => sum(r.errors)],
   ['repeats', (r) => r.attempts - r.sent],
   ['silent', (r) => r.silent],
@@ -54,6 +56,8 @@ export function details(result, verbose) {
   for (const [name, by] of counts) if (sum(by) > 0) lines.push(`  ${name}: ${shown(by)}`);
   if (result.deafness > 0) lines.push(`  found deaf: ${result.deafness} times`);
   if (result.findings.resets > 0) lines.push(`  resets: ${result.findings.resets}`);
+  if (result.findings.hidden > 0)
+    lines.push(`  hidden by an id whose place was reused: ${result.findings.hidden}`);
   for (const failure of result.failures) lines.push(`  FAILED: ${failure}`);
   if (result.complaints.length > 0)
     lines.push(`  error lines in the nodes' logs: ${result.complaints.length}`);

@@ -1,14 +1,13 @@
 /** What a run puts under stress: a Redis and nodes of its own, on loopback, in a temporary directory. */
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { askRedis, freePortFrom, isReady } from '../net.mjs';
+import { freePortFrom, isReady } from '../net.mjs';
 import { NODE_MAIN } from '../paths.mjs';
-import { ensureRedis, redisArgs } from '../redis.mjs';
 import { Program } from './program.mjs';
+import { createTopology } from './topology/topology.mjs';
 
-const REDIS_READY_MS = 60_000;
 const NODE_READY_MS = 45_000;
 const STOP_MS = 20_000;
 const FIRST_PORT = 10_000;
@@ -25,55 +24,27 @@ export class StressStack {
   nodes = [];
   /** How nodes ended that were asked to (SIGTERM). @type {string[]} */
   drained = [];
-  #aof;
+  /** The Redis of this run. */
+  redis;
   #env;
-  #redisPort = 0;
-  /** @type {Program | undefined} */
-  #redis;
+  // Anywhere in the range, so that two runs on one machine seldom look at the same ports.
+  #nextPort = FIRST_PORT + Math.floor(Math.random() * PORTS);
 
-  /** @param {{ aof: string, env?: NodeJS.ProcessEnv }} options */
-  constructor({ aof, env = {} }) {
-    this.#aof = aof;
+  /** @param {{ topology: string, aof: string, slow: boolean, env?: NodeJS.ProcessEnv }} options */
+  constructor({ topology, aof, slow, env = {} }) {
     this.#env = env;
+    this.redis = createTopology(topology, { dir: this.dir, aof, slow, port: () => this.#freePort() });
   }
 
   /** @param {number} nodes */
   async start(nodes) {
-    // Anywhere in the range, so that two runs on one machine seldom look at the same ports.
-    const from = FIRST_PORT + Math.floor(Math.random() * PORTS);
-    this.#redisPort = await freePortFrom(from);
-    await this.startRedis();
+    await this.redis.start();
     for (let at = 0; at < nodes; at += 1) {
-      const taken = new Set([this.#redisPort, ...this.nodes.map(({ port }) => port)]);
-      const port = await freePortFrom(from + 1, taken);
+      const port = await this.#freePort();
       const url = `http://127.0.0.1:${port}`;
       this.nodes.push({ at, url, port, program: this.#launchNode(at, port), starts: 1, startedAt: at });
       await this.#nodeReady(/** @type {StressNode} */ (this.nodes[at]));
     }
-  }
-
-  async startRedis() {
-    const dir = join(this.dir, 'redis');
-    mkdirSync(dir, { recursive: true });
-    const aof = { appendonly: this.#aof === 'no' ? 'no' : 'yes', appendfsync: this.#aof };
-    const args = redisArgs(dir, this.#redisPort, aof);
-    this.#redis = new Program('redis', ensureRedis(), args, {
-      cwd: dir,
-      env: process.env,
-      logFile: join(this.dir, 'redis.log'),
-    });
-    const answers = async () => (await askRedis(this.#redisPort, 'PING')).startsWith('+PONG');
-    await this.#redis.ready(answers, REDIS_READY_MS);
-  }
-
-  /** @param {NodeJS.Signals} signal */
-  async endRedis(signal) {
-    await this.#redis?.end(signal, STOP_MS);
-  }
-
-  /** @param {NodeJS.Signals} signal */
-  signalRedis(signal) {
-    this.#redis?.signal(signal);
   }
 
   /** @param {number} at @param {NodeJS.Signals} signal */
@@ -116,8 +87,14 @@ export class StressStack {
     this.drained.push(
       ...(await Promise.all(this.nodes.map(({ program }) => program.end('SIGTERM', STOP_MS)))),
     );
-    await this.#redis?.end('SIGTERM', STOP_MS);
+    await this.redis.stop();
     if (!keep) rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  async #freePort() {
+    const port = await freePortFrom(this.#nextPort);
+    this.#nextPort = port + 1;
+    return port;
   }
 
   /** @param {number} at @param {number} port */
@@ -126,7 +103,7 @@ export class StressStack {
       PATH: process.env.PATH,
       HOST: '127.0.0.1',
       PORT: String(port),
-      REDIS_URL: `redis://127.0.0.1:${this.#redisPort}`,
+      ...this.redis.env,
       JWT_SECRET: SECRET,
       RATE_LIMIT_MAX: '0',
       DRAIN_MS: '1000',
