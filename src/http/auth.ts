@@ -24,7 +24,7 @@ export class Authenticator {
    */
   async authenticate(request: FastifyRequest): Promise<Identity> {
     const identity = await this.#verify(request);
-    await this.#signIn(identity);
+    await this.#signIn(identity, request);
     return identity;
   }
 
@@ -34,7 +34,7 @@ export class Authenticator {
    */
   async identify(request: FastifyRequest): Promise<Identity | undefined> {
     const identity = await this.peek(request);
-    if (identity) await this.#signIn(identity);
+    if (identity) await this.#signIn(identity, request);
     return identity;
   }
 
@@ -51,9 +51,10 @@ export class Authenticator {
     }
   }
 
-  async #signIn(identity: Identity): Promise<void> {
+  async #signIn(identity: Identity, request: FastifyRequest): Promise<void> {
     await this.#people.signIn(identity);
-    this.#presence.touch(identity.user);
+    // A socket says more: that its user is here.
+    if (!request.ws) this.#presence.touch(identity.user);
   }
 
   #verify(request: FastifyRequest): Promise<Identity> {

@@ -77,11 +77,11 @@ export function connect(target: RedisTarget, role: keyof typeof ROLES, name: str
   const client = target.cluster ? connectCluster(target, options) : connectOne(target, options);
   const tell = (error: Error) => log.warn({ role, error: error.message }, 'redis connection error');
   client.on('error', seldom(5_000, tell));
-  if (client instanceof Redis) client.on('end', () => reviveSoon(client));
+  if (target.sentinels.length > 0) client.on('end', () => reviveSoon(client as Redis));
   return client;
 }
 
-// With Sentinels the library ends a client for good whose connection is given up, by a fail-over it hears of or by us,
+// The library ends a client for good whose connection is given up, by a fail-over it hears of or by us,
 // while it still asks where the primary is.
 function reviveSoon(client: Redis): void {
   setTimeout(() => {

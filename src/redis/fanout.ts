@@ -13,7 +13,7 @@ const DEAF_AFTER_MS = 6_000;
 interface Probe {
   /** Whether it came back since the subscription was made. */
   heard: boolean;
-  /** When the newest one came back, and when the newest one went out and was answered (monotonic ms). */
+  /** When the newest one came back or it was subscribed anew, and when the newest one went out and was answered (monotonic ms). */
   heardAt: number;
   publishedAt: number;
 }
@@ -40,7 +40,8 @@ export class RedisFanOut implements FanOut {
   #timer: NodeJS.Timeout | undefined;
   #answeredAt: number | undefined;
 
-  constructor(commands: Client, subscriber: Client, node: string, log: Log) {
+  /** `connect`: makes the client that listens. */
+  constructor(commands: Client, connect: () => Client, node: string, log: Log) {
     this.#commands = commands;
     this.#node = node;
     this.#log = log;
@@ -55,7 +56,7 @@ export class RedisFanOut implements FanOut {
       },
       onRenewed: (names: readonly string[]) => this.#onRenewed(names),
     };
-    this.#subscriptions = new Subscriptions(subscriber, handler, log);
+    this.#subscriptions = new Subscriptions(connect, handler, log);
   }
 
   /** Starts to deliver to `handler`, and to probe. */
@@ -101,9 +102,9 @@ export class RedisFanOut implements FanOut {
     return this.#subscriptions.reconnects;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     clearInterval(this.#timer);
-    this.#subscriptions.close();
+    await this.#subscriptions.close();
   }
 
   #onMessage(channel: string, payload: string): void {
@@ -131,6 +132,12 @@ export class RedisFanOut implements FanOut {
   }
 
   #onRenewed(names: readonly string[]): void {
+    const now = performance.now();
+    for (const name of names) {
+      const probe = this.#probes.get(name);
+      // What went out before says nothing about this subscription: Redis may have been away for long.
+      if (probe) probe.heardAt = Math.max(probe.heardAt, now);
+    }
     const rooms = names.map(channels.roomOf).filter((room) => room !== undefined);
     const users = names.map(channels.userOf).filter((user) => user !== undefined);
     this.#handler?.onSubscribed(rooms, users);

@@ -48,7 +48,6 @@ export class RedisSide {
   readonly agentJobs: RedisAgentJobs;
   readonly #options: RedisSideOptions;
   readonly #appender: Appender;
-  readonly #subscriber: Client;
   #capabilities: Capabilities | undefined;
   #retry: NodeJS.Timeout | undefined;
 
@@ -58,7 +57,7 @@ export class RedisSide {
     // Fencing finds this process's own connections by name: nobody else may have it.
     const name = `parlance-${nodeId}-${randomBytes(6).toString('hex')}`;
     this.commands = connect(target, 'commands', `${name}-commands`, log);
-    this.#subscriber = connect(target, 'subscriptions', `${name}-subscriptions`, log);
+    const listen = () => connect(target, 'subscriptions', `${name}-subscriptions`, log);
     const confirm = confirmation(requirements, () => this.#capabilities);
     this.#appender = new Appender(connect(target, 'appends', `${name}-appends`, log), `${name}-appends`, {
       keepMessages: options.keepMessages,
@@ -66,7 +65,7 @@ export class RedisSide {
       log,
     });
     this.log = new RedisLog(this.commands, this.#appender);
-    this.fanOut = new RedisFanOut(this.commands, this.#subscriber, name, log);
+    this.fanOut = new RedisFanOut(this.commands, listen, name, log);
     this.presence = new RedisPresence(this.commands, nodeId, options.roomPresenceLimit, log);
     this.rooms = new RedisRooms(this.commands);
     this.users = new RedisUsers(this.commands);
@@ -95,10 +94,10 @@ export class RedisSide {
   async close(leaseMs: number): Promise<void> {
     clearTimeout(this.#retry);
     await this.#appender.close();
-    this.fanOut.close();
+    await this.fanOut.close();
     await this.presence.close(leaseMs);
     await this.agentJobs.close();
-    await Promise.all([disconnect(this.commands), disconnect(this.#subscriber)]);
+    await disconnect(this.commands);
   }
 
   async #inspect(): Promise<void> {

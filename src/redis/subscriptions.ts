@@ -1,5 +1,5 @@
 import { Cluster } from 'ioredis';
-import { type Client, COMMAND_DEADLINE_MS, type Log, unavailable } from './connection.js';
+import { type Client, COMMAND_DEADLINE_MS, disconnect, type Log, unavailable } from './connection.js';
 import { byTag, PARTITION_TAGS } from './keys.js';
 
 /** Channels that were asked for together; one promise for all of them, however many rooms a person has. */
@@ -33,7 +33,8 @@ const WATCH_MS = 250;
  * client library re-subscribes by itself, and says when.
  */
 export class Subscriptions {
-  readonly #client: Client;
+  readonly #connect: () => Client;
+  #client: Client;
   readonly #handler: SubscriptionHandler;
   readonly #log: Log;
   #live = new Set<string>();
@@ -45,17 +46,30 @@ export class Subscriptions {
   #watcher: NodeJS.Timeout | undefined;
   reconnects = 0;
 
-  /** `client`: with role `subscriptions`. */
-  constructor(client: Client, handler: SubscriptionHandler, log: Log) {
-    this.#client = client;
+  /** `connect`: makes a client with role `subscriptions`. */
+  constructor(connect: () => Client, handler: SubscriptionHandler, log: Log) {
+    this.#connect = connect;
     this.#handler = handler;
     this.#log = log;
-    client.on('smessage', (channel: string, payload: string) => handler.onMessage(channel, payload));
-    if (client instanceof Cluster) client.on('subscribersReady', () => this.#renewSoon());
-    client.on('ready', () => void this.#onReady());
-    client.on('close', () => {
-      if (!(client instanceof Cluster)) this.#allDue();
+    this.#client = this.#listen();
+  }
+
+  #listen(): Client {
+    const client = this.#connect();
+    // What a client that was given up still says is nobody's business.
+    const given = () => client !== this.#client;
+    client.on('smessage', (channel: string, payload: string) => {
+      if (!given()) this.#handler.onMessage(channel, payload);
     });
+    client.on('ready', () => {
+      if (!given()) void this.#onReady();
+    });
+    client.on(client instanceof Cluster ? 'subscribersReady' : 'close', () => {
+      if (given()) return;
+      if (client instanceof Cluster) this.#renewSoon();
+      else this.#allDue();
+    });
+    return client;
   }
 
   /**
@@ -98,15 +112,23 @@ export class Subscriptions {
     if (this.#client.status === 'ready') this.#client.sunsubscribe(channel).catch(() => undefined);
   }
 
-  /** Gives the connection up and makes it anew: the cure for a subscription that died silently. */
+  /**
+   * Gives the connection up and makes it anew: the cure for a subscription that died silently. A new client, because
+   * that of a cluster may never listen again when it is told to reconnect amid a fail-over.
+   */
   renew(): void {
-    this.#client.disconnect(true);
+    const old = this.#client;
+    if (old.status !== 'ready') return; // it is being made anew already
+    this.#allDue();
+    this.#client = this.#listen();
+    void disconnect(old);
   }
 
-  close(): void {
+  async close(): Promise<void> {
     clearTimeout(this.#renewTimer);
     clearTimeout(this.#watcher);
     for (const request of this.#requests) this.#giveUp(request, unavailable(new Error('closing')));
+    await disconnect(this.#client);
   }
 
   /** Gives up on what is not acknowledged in time. One timer for all, and only while somebody waits. */
@@ -140,7 +162,8 @@ export class Subscriptions {
   // One slot per call on a cluster, any channels otherwise.
   async #subscribeAll(channels: readonly string[]): Promise<string[]> {
     const renewed: string[] = [];
-    for (const group of this.#client instanceof Cluster ? byTag(channels) : [channels]) {
+    const client = this.#client;
+    for (const group of client instanceof Cluster ? byTag(channels) : [channels]) {
       for (let i = 0; i < group.length; i += CHUNK) {
         // A map: a repeated SSUBSCRIBE leaks an entry.
         const asked = new Map<string, Request | 'renewal'>();
@@ -150,12 +173,13 @@ export class Subscriptions {
         }
         if (asked.size === 0) continue;
         try {
-          await this.#client.ssubscribe(...asked.keys());
+          await client.ssubscribe(...asked.keys());
         } catch (error) {
           // The connection broke: `ready` comes again. Waiters have their own deadline.
           this.#log.warn({ error: String(error), channels: asked.size }, 'subscribing failed');
           return renewed;
         }
+        if (client !== this.#client) return []; // given up: its successor makes them all
         for (const [channel, due] of asked) this.#onLive(channel, due, renewed);
       }
     }
