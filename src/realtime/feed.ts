@@ -38,8 +38,6 @@ export class RoomFeed implements Feed, FlushableFeed {
   readonly room: Room;
   /** Local readers; kept by the hub. */
   readers = 0;
-  /** Since when nobody reads (monotonic ms); kept by the hub. */
-  idleSince = 0;
   /** While it is being opened: settles when it has begun, or could not; kept by the hub. */
   opening: Promise<void> | undefined;
   readonly #options: FeedOptions;

@@ -38,6 +38,8 @@ export class Hub {
   readonly #feedOptions: FeedOptions;
   readonly #catchUp: CatchUp;
   readonly #feeds = new Map<RoomId, RoomFeed>();
+  /** Those that nobody reads, and since when (monotonic ms). */
+  readonly #idle = new Map<RoomFeed, number>();
   readonly #unverified = new Set<RoomId>();
   /** The newest append (Redis time, ms) heard of in a room, and how often it was looked at. */
   #recent = new Map<RoomId, { newestMs: number; looks: number }>();
@@ -90,7 +92,7 @@ export class Hub {
 
   release(feed: RoomFeed): void {
     feed.readers -= 1;
-    feed.idleSince = performance.now();
+    if (feed.readers === 0) this.#idle.set(feed, performance.now());
   }
 
   /** Takes what came over a room's channel. */
@@ -129,6 +131,7 @@ export class Hub {
       feed = new RoomFeed(room, this.#feedOptions);
       this.#feeds.set(room.id, feed);
     }
+    if (feed.readers === 0) this.#idle.delete(feed);
     feed.readers += 1;
     return feed;
   }
@@ -211,8 +214,9 @@ export class Hub {
 
   #closeIdle(): void {
     const now = performance.now();
-    for (const feed of this.#feeds.values()) {
-      if (feed.readers > 0 || feed.opening || now - feed.idleSince < LINGER_MS) continue;
+    for (const [feed, since] of this.#idle) {
+      if (now - since < LINGER_MS || feed.opening) continue;
+      this.#idle.delete(feed);
       feed.close();
       this.#feeds.delete(feed.room.id);
       this.#options.fanOut.unsubscribe(feed.room.id);

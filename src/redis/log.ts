@@ -65,9 +65,11 @@ export class RedisLog implements LogPort {
   }
 }
 
+const EMPTY: Position = { offset: 0, nonce: '' };
+
 /** The `tip` field of a room: offset, created, nonce. */
 export function parseTip(tip: string | null): Position {
-  if (tip === null) return { offset: 0, nonce: '' };
+  if (tip === null) return EMPTY;
   const [offset, , nonce] = tip.split(' ');
   return { offset: Number(offset), nonce: nonce as string };
 }

@@ -1,6 +1,7 @@
 import { Cluster } from 'ioredis';
+import type { RoomId } from '../core/ids.js';
 import { type Client, COMMAND_DEADLINE_MS, disconnect, type Log, unavailable } from './connection.js';
-import { byTag, PARTITION_TAGS } from './keys.js';
+import { byTag, channels, PARTITION_TAGS } from './keys.js';
 
 /** Channels that were asked for together; one promise for all of them, however many rooms a person has. */
 interface Request {
@@ -37,7 +38,8 @@ export class Subscriptions {
   #client: Client;
   readonly #handler: SubscriptionHandler;
   readonly #log: Log;
-  #live = new Set<string>();
+  /** A room's channel stands here as its number: a third of the memory, and a person has thousands of them. */
+  #live = new Set<string | RoomId>();
   /** To be subscribed, or on the way: for a request, or because a reconnect has to make it anew. */
   readonly #due = new Map<string, Request | 'renewal'>();
   readonly #requests = new Set<Request>();
@@ -80,7 +82,7 @@ export class Subscriptions {
     const others = new Set<Promise<void>>();
     const own: string[] = [];
     for (const channel of channels) {
-      if (this.#live.has(channel)) continue;
+      if (this.#live.has(shortOf(channel))) continue;
       const due = this.#due.get(channel);
       if (due && due !== 'renewal') others.add(due.done);
       else own.push(channel);
@@ -106,7 +108,7 @@ export class Subscriptions {
   }
 
   unsubscribe(channel: string): void {
-    const known = this.#live.delete(channel);
+    const known = this.#live.delete(shortOf(channel));
     if (!this.#due.delete(channel) && !known) return;
     // Without an answer the connection breaks, and is made anew without this channel.
     if (this.#client.status === 'ready') this.#client.sunsubscribe(channel).catch(() => undefined);
@@ -148,7 +150,7 @@ export class Subscriptions {
   }
 
   #allDue(): void {
-    for (const channel of this.#live) this.#due.set(channel, 'renewal');
+    for (const short of this.#live) this.#due.set(channelOf(short), 'renewal');
     this.#live = new Set();
   }
 
@@ -190,7 +192,7 @@ export class Subscriptions {
     // Given up since it was asked for; who wants it again has asked again, behind the SUNSUBSCRIBE.
     if (this.#due.get(channel) !== due) return;
     this.#due.delete(channel);
-    this.#live.add(channel);
+    this.#live.add(shortOf(channel));
     if (due === 'renewal') {
       renewed.push(channel);
       return;
@@ -208,9 +210,17 @@ export class Subscriptions {
   #renewSoon(): void {
     this.#renewTimer ??= setTimeout(() => {
       this.#renewTimer = undefined;
-      this.#handler.onRenewed([...this.#live]);
+      this.#handler.onRenewed([...this.#live].map(channelOf));
     }, RENEW_PAUSE_MS);
   }
+}
+
+function shortOf(channel: string): string | RoomId {
+  return channels.roomOf(channel) ?? channel;
+}
+
+function channelOf(short: string | RoomId): string {
+  return typeof short === 'number' ? channels.room(short) : short;
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
