@@ -38,7 +38,7 @@ export class Subscriptions {
   #client: Client;
   readonly #handler: SubscriptionHandler;
   readonly #log: Log;
-  /** A room's channel stands here as its number: a third of the memory, and a person has thousands of them. */
+  /** A room's channel stands here as its number, which takes no string: a person has thousands of them. */
   #live = new Set<string | RoomId>();
   /** To be subscribed, or on the way: for a request, or because a reconnect has to make it anew. */
   readonly #due = new Map<string, Request | 'renewal'>();

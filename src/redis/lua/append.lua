@@ -44,7 +44,7 @@ for k = 1, #KEYS, 2 do
     local said, files, profile = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
     a = a + 4
     local sentKey = key ~= '' and roomKey .. ':sent:' .. field .. ':' .. key
-    local first = sentKey and redis.call('GET', sentKey)
+    local first = kind and sentKey and redis.call('GET', sentKey)
     local outcome, at = 0, 0
     if first then
       -- Written again, so that waiting for this call's writes covers the first one, whoever made it.
