@@ -56,8 +56,14 @@ function partitionOf(item: PendingAppend | undefined): number | undefined {
 export function buildAppend(items: readonly PendingAppend[], keepMessages: number): AppendCall {
   const call: AppendCall = { keys: [], args: [keepMessages, KEY_TTL_S], items: [] };
   for (const group of groupByRoom(items)) {
-    const room = (group[0] as PendingAppend).draft.room.id;
-    call.keys.push(keys.room(room), keys.recent(roomPartition(room)));
+    const { id: room, kind } = (group[0] as PendingAppend).draft.room;
+    call.keys.push(
+      keys.room(room),
+      keys.log(room),
+      keys.recent(roomPartition(room)),
+      kind === 'agent' ? keys.agentPending(roomPartition(room)) : keys.members(room),
+      keys.read(room),
+    );
     call.args.push(group.length);
     for (const item of group) addDraft(call, item);
   }
@@ -65,10 +71,14 @@ export function buildAppend(items: readonly PendingAppend[], keepMessages: numbe
 }
 
 function addDraft(call: AppendCall, item: PendingAppend): void {
-  const { nonce, sender, text, attachments, via, profile, key } = item.draft;
+  const { room, nonce, sender, text, attachments, via, profile, key } = item.draft;
   call.items.push(item);
+  call.keys.push(
+    room.kind === 'public' ? keys.room(room.id) : keys.readRanges(room.id, sender),
+    key === undefined ? keys.room(room.id) : keys.sent(room.id, sender, key),
+  );
   call.args.push(
-    `${nonce} ${encodeId(sender)} ${via} ${item.join ? '1' : '0'} ${key === undefined ? '' : encodeId(key)}`,
+    `${nonce} ${encodeId(sender)} ${via} ${item.join ? '1' : '0'} ${key === undefined ? '0' : '1'}`,
     `${JSON.stringify(sender)},${JSON.stringify(text)}`,
     attachments.length === 0 ? '' : JSON.stringify(attachments),
     profile === undefined ? '' : JSON.stringify(profile),

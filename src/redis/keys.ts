@@ -71,7 +71,6 @@ export const keys = {
   readRanges: (room: RoomId, user: UserId) => `${roomBase(room)}:read:${encodeId(user)}`,
   deliveredRanges: (room: RoomId, user: UserId) => `${roomBase(room)}:delivered:${encodeId(user)}`,
   here: (room: RoomId) => `${roomBase(room)}:here`,
-  /** Made in `append.lua` alone, which derives what belongs to a room from the room's key. */
   sent: (room: RoomId, user: UserId, key: string) =>
     `${roomBase(room)}:sent:${encodeId(user)}:${encodeId(key)}`,
   recent: (partition: number) => `{${tagOf(partition)}}:recent`,

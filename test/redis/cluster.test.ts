@@ -1,7 +1,8 @@
-import { Cluster } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import t from 'tap';
 import type { Room } from '../../src/core/model.js';
 import { nonceSource } from '../../src/core/nonce.js';
+import { buildAppend, type PendingAppend } from '../../src/redis/batch.js';
 import { channels, keys, PARTITIONS, partitionSlot, roomPartition } from '../../src/redis/keys.js';
 import { runScript, scripts } from '../../src/redis/scripts.js';
 import { createRooms, faultsIn, history, metric, received, socketUrl, startNodes } from '../helpers/chat.js';
@@ -49,6 +50,40 @@ t.test('on a cluster of three primaries', async (t) => {
       /slot|CROSSSLOT|non local/,
       'and a key of one',
     );
+  });
+
+  t.test('an append in a slot that moves is done whole or not at all', async (t) => {
+    const id = 2_001;
+    const slot = partitionSlot(roomPartition(id));
+    const from = await cluster.primaryOf(slot);
+    const to = cluster.servers.find((server) => server !== from);
+    const redis = new Redis(from.url);
+    t.teardown(() => redis.disconnect());
+    await runScript(redis, scripts.createRoom, [keys.room(id)], ['public', 'a room', '[]']);
+    const room = { id, kind: 'public', name: '', createdMs: 0, participants: [] } as const;
+    const nonce = nonceSource();
+    const append = (key?: string) => {
+      const plain = { sender: 'ann', text: 'hello', attachments: [], via: 'rooms', profile: undefined };
+      const draft = { ...plain, room, nonce: nonce(), key };
+      const { keys: touched, args } = buildAppend([{ draft, join: true } as unknown as PendingAppend], 0);
+      return runScript(redis, scripts.append, touched, args);
+    };
+    await append();
+    await redis.call(
+      'CLUSTER',
+      'SETSLOT',
+      slot,
+      'MIGRATING',
+      (await to?.ask('CLUSTER MYID'))?.match(/\w{40}/)?.[0] ?? '',
+    );
+    // What is not here may be there already.
+    for (const gone of [keys.read(id), keys.members(id), keys.recent(roomPartition(id))]) {
+      await redis.del(gone);
+      await t.rejects(append('key'), /^(ReplyError: )?(TRYAGAIN|ASK)/, gone);
+      t.equal(await redis.xlen(keys.log(id)), 1, 'nothing was written');
+    }
+    await redis.call('CLUSTER', 'SETSLOT', slot, 'STABLE');
+    t.match(await append('key'), [1, 2], 'afterwards it goes on');
   });
 
   t.test('appends reach the rooms of every primary, in order', async (t) => {

@@ -7,14 +7,16 @@
 --
 -- In a room with the agent a message is a question until its answer is stored; an answer's via says `agent:<question>`.
 --
--- This script is most of what a message costs Redis. So it is given few and long arguments, derives the keys that begin
--- with a room's own, and turns each number into text once: Lua would print it as a floating one each time.
+-- This script is most of what a message costs Redis. So it is given few and long arguments, and turns each number into
+-- text once: Lua would print it as a floating one each time. Every key that may be written is declared: while a slot moves,
+-- Redis refuses the whole call when one of them is not here, where an undeclared one would stop the script half-way.
 --
--- KEYS   per room: room, recent. What belongs to the room is touched besides: its log, its members, its read cursors, the
---        sender's ranges and idempotency key; of a room with the agent the partition's questions without an answer
+-- KEYS   per room: room, log, recent, members (of an agent room: the questions without an answer), read;
+--        then per message of it: read ranges of the sender (the room key again in a public room), idempotency key (the
+--        room key again where there is none)
 -- ARGV   1 most entries a log keeps (0: all), 2 seconds an idempotency key is kept; then
 --        per room: number of messages;
---        per message: `<nonce> <sender as a field name> <via> <1 to make a member, or 0> <idempotency key or nothing>`,
+--        per message: `<nonce> <sender as a field name> <via> <1 to make a member, or 0> <1 with an idempotency key, or 0>`,
 --        sender and text as JSON (`"...","..."`), attachments (JSON or ''), sender's profile (JSON or '')
 -- ANSWER three integers per message: 1 stored | 2 repeated | 0 no such room | -1 log and tip
 --        disagree; offset; created (ms)
@@ -24,14 +26,14 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local nowText = string.format('%.0f', now)
 local keep = tonumber(ARGV[1])
 local answer = {}
-local n, a = 0, 3
+local n, k, a = 0, 1, 3
 
-for k = 1, #KEYS, 2 do
-  local roomKey, count = KEYS[k], tonumber(ARGV[a])
-  a = a + 1
+while a <= #ARGV do
+  local roomKey, logKey, recentKey, membersKey, readKey = KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], KEYS[k + 4]
+  local count = tonumber(ARGV[a])
+  k, a = k + 5, a + 1
   local head = redis.call('HMGET', roomKey, 'kind', 'tip')
   local kind = head[1]
-  local logKey, readKey, membersKey = roomKey .. ':log', roomKey .. ':read', roomKey .. ':members'
   local offset, offsetText, created, createdText, prev = 0, '0', 0, '0', ''
   if head[2] then
     offsetText, createdText, prev = string.match(head[2], '^(%d+) (%d+) (.*)$')
@@ -40,11 +42,11 @@ for k = 1, #KEYS, 2 do
   local records = {}
 
   for _ = 1, count do
-    local nonce, field, via, join, key = string.match(ARGV[a], '^(%S+) (%S+) (%S+) ([01]) (%S*)$')
+    local nonce, field, via, join, keyed = string.match(ARGV[a], '^(%S+) (%S+) (%S+) ([01]) ([01])$')
     local said, files, profile = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
-    a = a + 4
-    local sentKey = key ~= '' and roomKey .. ':sent:' .. field .. ':' .. key
-    local first = kind and sentKey and redis.call('GET', sentKey)
+    local rangesKey, sentKey = KEYS[k], KEYS[k + 1]
+    k, a = k + 2, a + 4
+    local first = kind and keyed == '1' and redis.call('GET', sentKey)
     local outcome, at = 0, 0
     if first then
       -- Written again, so that waiting for this call's writes covers the first one, whoever made it.
@@ -71,18 +73,17 @@ for k = 1, #KEYS, 2 do
         outcome, at = -1, 0
       else
         outcome, offset, offsetText, created, createdText = 1, offset + 1, nextText, at, atText
-        if sentKey then redis.call('SET', sentKey, offsetText, 'EX', ARGV[2]) end
+        if keyed == '1' then redis.call('SET', sentKey, offsetText, 'EX', ARGV[2]) end
         if kind == 'public' then
           redis.call('HSET', readKey, field, offsetText)
           if join == '1' then redis.call('HSETNX', membersKey, field, atText) end
         else
-          mark(readKey, readKey .. ':' .. field, field, offset, offset)
+          mark(readKey, rangesKey, field, offset, offset)
           if kind == 'agent' then
             local room = string.match(roomKey, '%d+$')
-            local pendingKey = string.match(roomKey, '^{.-}') .. ':agent:pending'
             local question = string.match(via, '^agent:(%d+)$')
             local pending = room .. ':' .. string.format('%016d', question or offset)
-            if question then redis.call('ZREM', pendingKey, pending) else redis.call('ZADD', pendingKey, room, pending) end
+            if question then redis.call('ZREM', membersKey, pending) else redis.call('ZADD', membersKey, room, pending) end
           end
         end
         records[#records + 1] = '[' .. offsetText .. ',' .. atText .. ',"' .. nonce .. '","' .. prev .. '",'
@@ -96,7 +97,7 @@ for k = 1, #KEYS, 2 do
 
   if #records > 0 then
     redis.call('HSET', roomKey, 'tip', offsetText .. ' ' .. createdText .. ' ' .. prev)
-    redis.call('ZADD', KEYS[k + 1], createdText, string.match(roomKey, '%d+$'))
+    redis.call('ZADD', recentKey, createdText, string.match(roomKey, '%d+$'))
     redis.call('SPUBLISH', roomKey .. ':events', '1[' .. table.concat(records, ',') .. ']')
   end
 end
