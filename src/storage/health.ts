@@ -4,9 +4,12 @@ import { ChatError } from '../core/errors.js';
 /** For how long an answer proves that the store is there, and how long it may take to prove it, in ms. */
 const FRESH_MS = 5_000;
 const PROBE_MS = 4_000;
-/** A request that takes longer than this has the store looked at, in ms; so many looks in vain, and it is given up. */
+/**
+ * While a request goes on, the store is looked at so often; a store of which nothing was heard for as long as `SILENT_MS`,
+ * no answer to anybody, is given up. Long enough for a disk that stalls under many uploads at once. In ms.
+ */
 const LOOK_MS = 4_000;
-const LOOKS = 2;
+const SILENT_MS = 20_000;
 /** When a client may try again, in seconds. */
 const RETRY_S = 5;
 /** What a connection says that the other end has closed. */
@@ -24,6 +27,7 @@ export class StoreHealth {
   readonly #endpoint: string;
   readonly #log: StoreLog;
   #provenAt = Number.NEGATIVE_INFINITY;
+  #heardAt = Number.NEGATIVE_INFINITY;
   #proving: Promise<void> | undefined;
   #warnedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
@@ -63,7 +67,7 @@ export class StoreHealth {
           return request();
         }),
       );
-      this.#provenAt = performance.now();
+      this.#heard();
       return answer;
     } catch (error) {
       throw this.#failed(error);
@@ -74,12 +78,10 @@ export class StoreHealth {
   async #whileAlive<T>(request: Promise<T>): Promise<T> {
     const done = new AbortController();
     const look = async (): Promise<never> => {
-      for (let silent = 0; silent < LOOKS; ) {
+      const began = performance.now();
+      while (performance.now() - Math.max(began, this.#heardAt) < SILENT_MS) {
         await sleep(LOOK_MS, undefined, { signal: done.signal, ref: false });
-        silent = await this.#probe().then(
-          () => 0,
-          () => silent + 1,
-        );
+        await this.#probe().catch(() => undefined);
       }
       throw new Error('the store does not answer');
     };
@@ -102,12 +104,17 @@ export class StoreHealth {
     late.catch(() => undefined);
     try {
       await Promise.race([this.#check(), late]);
-      this.#provenAt = performance.now();
+      this.#heard();
     } catch (error) {
       throw this.#failed(error);
     } finally {
       cancel.abort();
     }
+  }
+
+  #heard(): void {
+    this.#heardAt = performance.now();
+    this.#provenAt = this.#heardAt;
   }
 
   #failed(error: unknown): ChatError {

@@ -1,6 +1,7 @@
 /** Files when something fails: the store, the client, or nobody ever sends them. */
 
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { type FileWorld, fetchObject, form, SAMPLES, startFileWorld } from '../helpers/files.js';
 import { isReady, startNode } from '../helpers/node.js';
@@ -9,6 +10,8 @@ import { startS3 } from '../helpers/s3.js';
 import { until } from '../helpers/wait.js';
 
 const MIB = 1024 * 1024;
+/** Longer than four requests in a row wait for an answer, shorter than a store is given up after. */
+const STALL_MS = 17_000;
 
 /** Sends the first `bytes` of an upload of one file, and cuts the connection. */
 async function cutUpload(world: FileWorld, token: string, size: number, bytes: number): Promise<void> {
@@ -90,6 +93,19 @@ t.test('the store is away: files answer 503, chat goes on; the store is back: fi
   await down('frozen');
   world.s3.resume();
   await until('uploads work again', () => world.upload(ann, 'bob', SAMPLES.png));
+});
+
+t.test('a store that stalls, as one with a busy disk does, is waited for', async (t) => {
+  const world = await startFileWorld(t);
+  const ann = await world.person('ann');
+  await world.person('bob');
+  // Whichever node comes next has just seen that the store is there.
+  for (const _ of world.nodes) await world.upload(ann, 'bob', SAMPLES.png);
+  const upload = world.upload(ann, 'bob', Buffer.alloc(12 * MIB));
+  world.s3.pause();
+  await sleep(STALL_MS);
+  world.s3.resume();
+  t.equal((await upload).size, 12 * MIB);
 });
 
 t.test('a store that comes later than the node; one with another address for clients', async (t) => {
