@@ -242,6 +242,7 @@ function createHub(
   const { redis, people, receipts, stats } = parts;
   return new Hub({
     log: redis.log,
+    rooms: redis.rooms,
     fanOut: redis.fanOut,
     stats,
     profiles: (users) => people.profiles(users),

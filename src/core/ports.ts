@@ -63,6 +63,12 @@ export interface Log {
   recentlyAppended(rooms: Pick<ReadonlySet<RoomId>, 'keys' | 'has'>): Promise<Map<RoomId, number>>;
 }
 
+/** A room and its newest position; offset 0 while it is empty. */
+export interface Head {
+  readonly room: Room;
+  readonly tip: Position;
+}
+
 /** What a list of rooms shows of one of them to one of its members. */
 export interface RoomState {
   readonly tip: Position;
@@ -130,6 +136,8 @@ export interface FanOut {
 export interface RoomStore {
   get(room: RoomId): Promise<Room | undefined>;
   getMany(rooms: readonly RoomId[]): Promise<(Room | undefined)[]>;
+  /** Rooms with their newest positions, read at once. */
+  heads(rooms: readonly RoomId[]): Promise<(Head | undefined)[]>;
   createPublic(name: string): Promise<Room>;
   /** The pair's one direct room, undefined when there is none yet. */
   findDirect(a: UserId, b: UserId): Promise<Room | undefined>;

@@ -1,6 +1,7 @@
 import { formatCursor, type Since } from '../core/cursor.js';
+import { notFound } from '../core/errors.js';
 import type { RoomId, UserId } from '../core/ids.js';
-import type { Position, Room, UserEvent } from '../core/model.js';
+import type { Position, UserEvent } from '../core/model.js';
 import type { CursorStore } from '../core/ports.js';
 import { formatUserCursor, movedSince, type UserCursor } from '../core/user-cursor.js';
 import type { RoomFeed } from '../realtime/feed.js';
@@ -31,20 +32,21 @@ export type RoomStart = 'newest' | 'head' | Since;
 /** One room. */
 export class RoomReading implements Reading {
   readonly #hub: Hub;
-  readonly #room: Room;
+  readonly #room: RoomId;
   readonly #start: RoomStart;
   #feed: RoomFeed | undefined;
   #head: Position | undefined;
   #session: Session | undefined;
 
-  constructor(hub: Hub, room: Room, start: RoomStart) {
+  constructor(hub: Hub, room: RoomId, start: RoomStart) {
     this.#hub = hub;
     this.#room = room;
     this.#start = start;
   }
 
   async prepare(): Promise<void> {
-    const [feed] = (await this.#hub.open([this.#room])) as [RoomFeed];
+    const [feed] = await this.#hub.open([this.#room]);
+    if (!feed) throw notFound('room');
     this.#feed = feed;
     this.#head = feed.head;
   }
@@ -100,9 +102,9 @@ export class UserReading implements Reading, UserReader {
   async prepare(): Promise<void> {
     const positions = await this.#positions();
     this.#feed = await this.#feeds.add(this.#user, this);
-    for (const feed of this.#feed.feeds.values()) {
+    for (const feed of this.#feed.feeds) {
       // A room that the cursor does not know was made since then: it is read from its start.
-      const place = positions ? (positions.get(feed.room.id) ?? BEGINNING) : feed.head;
+      const place = positions ? (positions.get(feed.id) ?? BEGINNING) : feed.head;
       if (!this.#places.has(feed)) this.#places.set(feed, place);
     }
   }
@@ -133,7 +135,7 @@ export class UserReading implements Reading, UserReader {
   async cursor(): Promise<string> {
     const session = this.#session;
     if (!session) return '';
-    const now = new Map([...session.feeds].map((feed) => [feed.room.id, session.sentUpTo(feed)]));
+    const now = new Map([...session.feeds].map((feed) => [feed.id, session.sentUpTo(feed)]));
     if (this.#base) {
       const { handle, positions } = this.#base;
       const text = formatUserCursor({ handle, moved: movedSince(positions, now) });

@@ -183,7 +183,7 @@ export class SocketHost {
     }
     const start =
       since === undefined ? (reads.history ? 'newest' : 'head') : parseSince(since, reads.room.id);
-    return new RoomReading(hub, reads.room, start);
+    return new RoomReading(hub, reads.room.id, start);
   }
 
   #open(ws: WebSocket, request: FastifyRequest, route: SocketRoute): void {

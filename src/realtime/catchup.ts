@@ -120,7 +120,7 @@ export class CatchUp implements CatchUpRunner {
   // The reader comes from a node that has seen more than this one: the log decides.
   async #waitForHead(feed: Feed, offset: number): Promise<boolean> {
     const then = feed.head.offset;
-    const [tip] = await this.#options.log.tips([feed.room.id]);
+    const [tip] = await this.#options.log.tips([feed.id]);
     if (!tip || tip.offset < offset) return false;
     feed.checkTip(tip, then);
     for (let i = 0; i < AHEAD_TRIES && feed.head.offset < offset; i += 1) {

@@ -1,6 +1,6 @@
-import type { UserId } from '../core/ids.js';
+import type { RoomId, UserId } from '../core/ids.js';
 import type { Message, MessageEvent, Nonce, Position, Profile, Room, RoomEvent } from '../core/model.js';
-import type { Log } from '../core/ports.js';
+import type { Head, Log } from '../core/ports.js';
 import { classify, NonceMemory, newestCommon, REMEMBERED_NONCES } from '../core/position.js';
 import type { BatchItem, Broadcaster } from './broadcast.js';
 import type { Feed, Reader } from './reader.js';
@@ -35,7 +35,7 @@ export interface FeedOptions {
  * mended here from the log; sockets never notice.
  */
 export class RoomFeed implements Feed, FlushableFeed {
-  readonly room: Room;
+  readonly id: RoomId;
   /** Local readers; kept by the hub. */
   readers = 0;
   /** While it is being opened: settles when it has begun, or could not; kept by the hub. */
@@ -48,6 +48,7 @@ export class RoomFeed implements Feed, FlushableFeed {
   #live: readonly Reader[] = NOBODY;
   #behind: Set<Reader> | undefined;
   #tail: Tail | undefined;
+  #room: Room | undefined;
   #head = START;
   #headCreatedMs = 0;
   /** The offset that {@link begin} began at. */
@@ -56,9 +57,14 @@ export class RoomFeed implements Feed, FlushableFeed {
   #batch: BatchItem[] | undefined;
   #closed = false;
 
-  constructor(room: Room, options: FeedOptions) {
-    this.room = room;
+  constructor(id: RoomId, options: FeedOptions) {
+    this.id = id;
     this.#options = options;
+  }
+
+  /** Known from {@link begin} on: before it, a feed has no readers. */
+  get room(): Room {
+    return this.#room as Room;
   }
 
   get head(): Position {
@@ -84,8 +90,9 @@ export class RoomFeed implements Feed, FlushableFeed {
     return this.#headCreatedMs;
   }
 
-  /** Goes live at `tip`, which was read after the subscription was acknowledged. */
-  begin(tip: Position): void {
+  /** Goes live at the tip, which was read after the subscription was acknowledged. */
+  begin({ room, tip }: Head): void {
+    this.#room = room;
     this.#head = tip;
     this.#began = tip.offset;
     const held = this.#held ?? [];
@@ -245,7 +252,7 @@ export class RoomFeed implements Feed, FlushableFeed {
   async #readToEnd(): Promise<void> {
     for (;;) {
       const from = this.#head;
-      const page = await this.#options.log.readAfter(this.room.id, Math.max(0, from.offset - 1), PAGE);
+      const page = await this.#options.log.readAfter(this.id, Math.max(0, from.offset - 1), PAGE);
       this.#options.stats.logReads += 1;
       if (this.#closed) return;
       const first = page[0];
@@ -269,13 +276,13 @@ export class RoomFeed implements Feed, FlushableFeed {
   async #isFork(head: Position, first: Message | undefined): Promise<boolean> {
     if (first?.offset === head.offset) return first.nonce !== head.nonce;
     // The entry is gone. Erased or trimmed it is no fork; beyond the tip it is.
-    const [tip] = await this.#options.log.tips([this.room.id]);
+    const [tip] = await this.#options.log.tips([this.id]);
     return (tip as Position).offset < head.offset;
   }
 
   /** The log has another history than ours: goes on from the newest entry that both have. */
   async #followFork(from: Position): Promise<void> {
-    const entries = await this.#options.log.readBefore(this.room.id, from.offset, REMEMBERED_NONCES);
+    const entries = await this.#options.log.readBefore(this.id, from.offset, REMEMBERED_NONCES);
     if (this.#closed) return;
     const common =
       newestCommon(entries, (offset) => this.nonceAt(offset)) ?? this.#commonStart(entries.length);
@@ -291,7 +298,7 @@ export class RoomFeed implements Feed, FlushableFeed {
       return;
     }
     this.#options.stats.resyncs += 1;
-    const [tip] = await this.#options.log.tips([this.room.id]);
+    const [tip] = await this.#options.log.tips([this.id]);
     this.#head = tip as Position;
     this.#memory = undefined;
     for (const reader of [...this.#live, ...(this.#behind ?? [])]) reader.restart(this);

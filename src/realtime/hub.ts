@@ -2,7 +2,7 @@ import { ChatError } from '../core/errors.js';
 import type { RoomId, UserId } from '../core/ids.js';
 import type { RoomMarks } from '../core/marks.js';
 import type { Position, Profile, Room, RoomEvent } from '../core/model.js';
-import type { FanOut, Log } from '../core/ports.js';
+import type { FanOut, Log, RoomStore } from '../core/ports.js';
 import { Broadcaster } from './broadcast.js';
 import { CatchUp } from './catchup.js';
 import { type FeedOptions, RoomFeed } from './feed.js';
@@ -21,6 +21,7 @@ const LINGER_MS = 10_000;
 
 export interface HubOptions {
   readonly log: Log;
+  readonly rooms: Pick<RoomStore, 'heads'>;
   readonly fanOut: FanOut;
   readonly stats: RealtimeStats;
   readonly profiles: (users: readonly UserId[]) => Promise<Map<UserId, Profile>>;
@@ -75,10 +76,10 @@ export class Hub {
   }
 
   /**
-   * The feeds of `rooms`, subscribed and in step with their logs. Each must be released once.
+   * The feeds of those of `rooms` that there are, subscribed and in step with their logs. Each must be released once.
    * @throws ChatError unavailable when Redis does not answer in time; nothing is held then
    */
-  async open(rooms: readonly Room[]): Promise<RoomFeed[]> {
+  async open(rooms: readonly RoomId[]): Promise<RoomFeed[]> {
     const feeds = rooms.map((room) => this.#acquire(room));
     try {
       this.#begin(feeds.filter((feed) => !feed.begun && !feed.opening));
@@ -87,7 +88,8 @@ export class Hub {
       for (const feed of feeds) this.release(feed);
       throw error;
     }
-    return feeds;
+    for (const feed of feeds) if (!feed.begun) this.release(feed);
+    return feeds.filter((feed) => feed.begun);
   }
 
   release(feed: RoomFeed): void {
@@ -125,11 +127,11 @@ export class Hub {
     for (const feed of this.#feeds.values()) feed.close();
   }
 
-  #acquire(room: Room): RoomFeed {
-    let feed = this.#feeds.get(room.id);
+  #acquire(room: RoomId): RoomFeed {
+    let feed = this.#feeds.get(room);
     if (!feed) {
       feed = new RoomFeed(room, this.#feedOptions);
-      this.#feeds.set(room.id, feed);
+      this.#feeds.set(room, feed);
     }
     if (feed.readers === 0) this.#idle.delete(feed);
     feed.readers += 1;
@@ -139,13 +141,14 @@ export class Hub {
   // Subscribed first, then the tip is read: nothing published in between can be missed.
   #begin(feeds: readonly RoomFeed[]): void {
     if (feeds.length === 0) return;
-    const ids = feeds.map((feed) => feed.room.id);
+    const ids = feeds.map((feed) => feed.id);
     const opening = (async () => {
       try {
         await this.#options.fanOut.subscribe(ids);
-        const tips = await this.#options.log.tips(ids);
+        const heads = await this.#options.rooms.heads(ids);
         feeds.forEach((feed, i) => {
-          feed.begin(tips[i] as Position);
+          const head = heads[i];
+          if (head) feed.begin(head);
         });
       } catch {
         throw new ChatError('unavailable', 'the service is temporarily unavailable', { retryAfterS: 1 });
@@ -218,8 +221,8 @@ export class Hub {
       if (now - since < LINGER_MS || feed.opening) continue;
       this.#idle.delete(feed);
       feed.close();
-      this.#feeds.delete(feed.room.id);
-      this.#options.fanOut.unsubscribe(feed.room.id);
+      this.#feeds.delete(feed.id);
+      this.#options.fanOut.unsubscribe(feed.id);
     }
   }
 }

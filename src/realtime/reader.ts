@@ -1,6 +1,6 @@
 import type { Since } from '../core/cursor.js';
 import type { ChatError } from '../core/errors.js';
-import type { UserId } from '../core/ids.js';
+import type { RoomId, UserId } from '../core/ids.js';
 import type { EphemeralEvent, Nonce, Position, Room } from '../core/model.js';
 import type { Encoder, Ref } from '../core/rendering.js';
 import type { Tail } from './tail.js';
@@ -45,6 +45,7 @@ export interface Reader {
 
 /** What a reader sees of a feed. */
 export interface Feed {
+  readonly id: RoomId;
   readonly room: Room;
   /** The newest message handed out. */
   readonly head: Position;

@@ -26,7 +26,7 @@ export class SharedReads {
     const kept = tail.readAfter(after, count);
     if (kept) return kept;
     return this.#once(feed, `>${after}/${count}`, async () => {
-      const messages = await this.#log.readAfter(feed.room.id, after, count);
+      const messages = await this.#log.readAfter(feed.id, after, count);
       const last = messages.at(-1);
       // Up to the head: whoever was as far behind, or less, is served from memory from now on.
       const { head } = feed;
@@ -45,7 +45,7 @@ export class SharedReads {
     const head = feed.head.offset;
     if (head === 0 || count === 0) return [];
     const messages = await this.#once(feed, `<${head}/${count}`, () =>
-      this.#log.readBefore(feed.room.id, head, count),
+      this.#log.readBefore(feed.id, head, count),
     );
     if (feed.head.offset === head) {
       tail.fill(messages, messages.length < count ? 0 : (messages[0] as Message).offset - 1);
@@ -54,7 +54,7 @@ export class SharedReads {
   }
 
   async one(feed: Feed, offset: number): Promise<Message | undefined> {
-    return this.#once(feed, `=${offset}`, () => this.#log.readOne(feed.room.id, offset));
+    return this.#once(feed, `=${offset}`, () => this.#log.readOne(feed.id, offset));
   }
 
   /** The frame of a page, made once for all who get the same page of a feed in a row. */

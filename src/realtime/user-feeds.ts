@@ -1,5 +1,5 @@
 import type { RoomId, UserId } from '../core/ids.js';
-import type { Room, RoomKind, UserEvent } from '../core/model.js';
+import type { RoomKind, UserEvent } from '../core/model.js';
 import type { FanOut, RoomStore } from '../core/ports.js';
 import type { RoomFeed } from './feed.js';
 import type { Hub } from './hub.js';
@@ -25,7 +25,9 @@ export interface UserReader {
 export class UserFeed {
   readonly user: UserId;
   readonly readers = new Set<UserReader>();
-  readonly feeds = new Map<RoomId, RoomFeed>();
+  feeds: RoomFeed[] = [];
+  /** Rooms of the user that do not appear here. */
+  readonly others = new Set<RoomId>();
   version = -1;
   /** Settles when the feeds are open for the first time. */
   opening: Promise<void> = Promise.resolve();
@@ -93,8 +95,8 @@ export class UserFeeds {
     this.#users.delete(feed.user);
     this.#fanOut.unsubscribeUser(feed.user);
     void feed.following.finally(() => {
-      for (const each of feed.feeds.values()) this.#hub.release(each);
-      feed.feeds.clear();
+      for (const each of feed.feeds) this.#hub.release(each);
+      feed.feeds = [];
     });
   }
 
@@ -133,21 +135,22 @@ export class UserFeeds {
   async #openNew(feed: UserFeed, fresh: boolean): Promise<void> {
     const [version = 0] = await this.#rooms.versions([feed.user]);
     const ids = await this.#rooms.listOf(feed.user, MAX_ROOMS);
-    const unread = ids.filter((id) => !feed.feeds.has(id));
+    const known = new Set(feed.feeds.map(({ id }) => id));
+    const unread = ids.filter((id) => !known.has(id) && !feed.others.has(id));
     for (let i = 0; i < unread.length; i += ROOMS_AT_ONCE)
       await this.#openSome(feed, unread.slice(i, i + ROOMS_AT_ONCE), fresh);
     feed.version = version;
   }
 
   async #openSome(feed: UserFeed, ids: readonly RoomId[], fresh: boolean): Promise<void> {
-    const rooms = await this.#rooms.getMany(ids);
-    const read = rooms.filter((room): room is Room => room !== undefined && KINDS.includes(room.kind));
-    for (const opened of await this.#hub.open(read)) {
-      if (this.#users.get(feed.user) !== feed) {
+    for (const opened of await this.#hub.open(ids)) {
+      const shown = KINDS.includes(opened.room.kind);
+      if (!shown) feed.others.add(opened.id);
+      if (!shown || this.#users.get(feed.user) !== feed) {
         this.#hub.release(opened);
         continue;
       }
-      feed.feeds.set(opened.room.id, opened);
+      feed.feeds.push(opened);
       if (fresh) for (const reader of feed.readers) reader.onFeed(opened);
     }
   }

@@ -1,9 +1,10 @@
 import { AGENT_USER, type RoomId, type UserId } from '../core/ids.js';
 import type { Room, RoomKind } from '../core/model.js';
-import type { RoomStore } from '../core/ports.js';
+import type { Head, RoomStore } from '../core/ports.js';
 import { fieldsOf } from './bulk.js';
 import { type Client, guard, unavailable } from './connection.js';
 import { channels, keys } from './keys.js';
+import { parseTip } from './log.js';
 import { runScript, scripts } from './scripts.js';
 
 /** What a room is never changes: the newest of them are kept here. */
@@ -13,6 +14,7 @@ const KEPT_OF_A_LIST = 50;
 /** Numbers tried for a new room: more than one only after a fail-over rolled the counter back. */
 const MAX_NUMBER_TRIES = 10_000;
 
+const FIELDS = ['kind', 'name', 'participants', 'created'];
 const KINDS: readonly RoomKind[] = ['direct', 'public', 'agent'];
 
 /** Rooms in Redis hashes. */
@@ -34,12 +36,21 @@ export class RedisRooms implements RoomStore {
     const found = rooms.map((room) => this.#kept.get(room));
     const missing = rooms.filter((_, i) => !found[i]);
     if (missing.length === 0) return found;
-    const fields = ['kind', 'name', 'participants', 'created'];
-    const rows = await fieldsOf(this.#client, missing.map(keys.room), fields);
+    const rows = await fieldsOf(this.#client, missing.map(keys.room), FIELDS);
     const read = rows.map((row, i) => decodeRoom(missing[i] as RoomId, row));
     if (read.length <= KEPT_OF_A_LIST) for (const room of read) if (room) this.#keep(room);
     let next = 0;
     return found.map((room) => room ?? read[next++]);
+  }
+
+  async heads(rooms: readonly RoomId[]): Promise<(Head | undefined)[]> {
+    const rows = await fieldsOf(this.#client, rooms.map(keys.room), [...FIELDS, 'tip']);
+    const people = new Map<string, UserId>();
+    return rows.map((row, i) => {
+      const id = rooms[i] as RoomId;
+      const room = this.#kept.get(id) ?? decodeRoom(id, row, people);
+      return room && { room, tip: parseTip(row[FIELDS.length] ?? null) };
+    });
   }
 
   async createPublic(name: string): Promise<Room> {
@@ -132,10 +143,19 @@ export class RedisRooms implements RoomStore {
   }
 }
 
-function decodeRoom(id: RoomId, row: readonly (string | null)[]): Room | undefined {
+/** `people`: ids seen before. Who is in all rooms of a list is one string in all of them. */
+function decodeRoom(
+  id: RoomId,
+  row: readonly (string | null)[],
+  people = new Map<string, UserId>(),
+): Room | undefined {
   const [stored, name, participants, created] = row;
   const kind = KINDS.find((known) => known === stored); // one string for all rooms
   if (!kind) return undefined;
-  const people = JSON.parse(participants as string) as UserId[];
-  return { id, kind, name: name as string, participants: people, createdMs: Number(created) };
+  const inIt = (JSON.parse(participants as string) as UserId[]).map((user) => {
+    const known = people.get(user);
+    if (known === undefined) people.set(user, user);
+    return known ?? user;
+  });
+  return { id, kind, name: name as string, participants: inIt, createdMs: Number(created) };
 }

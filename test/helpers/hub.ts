@@ -137,6 +137,7 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
   };
   const hub = new Hub({
     log,
+    rooms: side.rooms,
     fanOut: side.fanOut,
     stats,
     profiles: async () => new Map(),
@@ -174,7 +175,7 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
       const sink = new Sink();
       const session = hub.session({ user: 'reader', encoder, transport: sink, onEvent: undefined });
       sink.session = session;
-      const [feed] = await hub.open([room]);
+      const [feed] = await hub.open([room.id]);
       await session.read(feed as RoomFeed, start);
       return { sink, session, feed: feed as RoomFeed };
     },
