@@ -1,6 +1,6 @@
 /** Tokens: reading them off a request, verifying them, and making those of local accounts. */
 
-import { createSecretKey, hash, type KeyObject } from 'node:crypto';
+import { hash, webcrypto } from 'node:crypto';
 import {
   type CryptoKey,
   decodeProtectedHeader,
@@ -46,15 +46,13 @@ const ASYMMETRIC: ReadonlySet<string | undefined> = new Set(
   'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' '),
 );
 
-type Key = KeyObject | CryptoKey;
-
 /**
  * A verifier of signed tokens (RFC 7519, RFC 8725): HS256 by the secrets, asymmetric algorithms by
  * the key set, nothing else. The algorithm chooses where keys come from, so that a public key is
  * never tried as a secret. Good tokens are remembered for a minute at most, and not past their end.
  */
 export function createTokenVerifier(settings: TokenSettings): TokenVerifier {
-  const secrets = settings.jwtSecrets.map(secretKey);
+  const secrets = Promise.all(settings.jwtSecrets.map(secretKey));
   const keySet = settings.jwtJwksUrl === undefined ? undefined : createKeySet(settings.jwtJwksUrl);
   const options: JWTVerifyOptions = {
     clockTolerance: CLOCK_TOLERANCE_S,
@@ -71,8 +69,8 @@ export function createTokenVerifier(settings: TokenSettings): TokenVerifier {
       const cached = known.get(digest);
       if (cached) return cached;
       const header = protectedHeader(token);
-      let keys: readonly Key[] = [];
-      if (header.alg === 'HS256') keys = secrets;
+      let keys: readonly CryptoKey[] = [];
+      if (header.alg === 'HS256') keys = await secrets;
       else if (keySet && ASYMMETRIC.has(header.alg)) keys = await keySet(header);
       const payload = await verifyWithAny(keys, token, { ...options, algorithms: [header.alg ?? ''] });
       const identity = identityOf(payload);
@@ -86,8 +84,10 @@ function invalid(cause?: unknown): ChatError {
   return new ChatError('unauthorized', 'the token is not valid', { cause });
 }
 
-function secretKey(secret: string): KeyObject {
-  return createSecretKey(Buffer.from(secret));
+/** In the form that is used: of any other, the library makes this one for each token. */
+function secretKey(secret: string): Promise<CryptoKey> {
+  const hmac = { name: 'HMAC', hash: 'SHA-256' };
+  return webcrypto.subtle.importKey('raw', Buffer.from(secret), hmac, false, ['sign', 'verify']);
 }
 
 function protectedHeader(token: string): JWSHeaderParameters {
@@ -99,7 +99,7 @@ function protectedHeader(token: string): JWSHeaderParameters {
 }
 
 async function verifyWithAny(
-  keys: readonly Key[],
+  keys: readonly CryptoKey[],
   token: string,
   options: JWTVerifyOptions,
 ): Promise<JWTPayload> {
@@ -204,7 +204,7 @@ export async function signToken(
     .setIssuedAt(now)
     .setExpirationTime(now + settings.jwtTtl);
   if (settings.jwtAudience !== undefined) token.setAudience(settings.jwtAudience);
-  return token.sign(secretKey(secret));
+  return token.sign(await secretKey(secret));
 }
 
 /** The places of a request where a token may stand. */

@@ -1,6 +1,7 @@
 import { type RedisOptions as AnyRedisOptions, Cluster, type ClusterOptions, Redis } from 'ioredis';
 import { ChatError } from '../core/errors.js';
 import { seldom } from '../core/seldom.js';
+import { writeTogether } from './together.js';
 
 // How replies are mapped stays the library's default: the same shapes on RESP2 and RESP3.
 type RedisOptions = Omit<AnyRedisOptions, 'replyMapping' | 'protocol'>;
@@ -77,6 +78,7 @@ export function connect(target: RedisTarget, role: keyof typeof ROLES, name: str
   const client = target.cluster ? connectCluster(target, options) : connectOne(target, options);
   const tell = (error: Error) => log.warn({ role, error: error.message }, 'redis connection error');
   client.on('error', seldom(5_000, tell));
+  if (role === 'commands') writeTogether(client);
   if (target.sentinels.length > 0) client.on('end', () => reviveSoon(client as Redis));
   return client;
 }
