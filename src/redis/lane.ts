@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
-import { ChatError } from '../core/errors.js';
+import { ChatError, notFound } from '../core/errors.js';
+import type { Room } from '../core/model.js';
 import { buildAppend, type PendingAppend, takeBatch } from './batch.js';
 import { isReply, type Log, unavailable } from './connection.js';
 import { killOthers, lookUp } from './fence.js';
@@ -15,6 +16,8 @@ export interface LaneOptions {
   readonly confirm: ((redis: Redis) => Promise<boolean>) | undefined;
   /** Redis answered that these belong elsewhere (nothing was written); undefined: fail them. */
   readonly misrouted?: (items: PendingAppend[], error: Error) => void;
+  /** Redis knows of no such room, any more: a fail-over may have lost it. */
+  readonly onMissing: (room: Room) => void;
   readonly log: Log;
 }
 
@@ -138,7 +141,7 @@ export class AppendLane {
     items.forEach((item, i) => {
       const [outcome, offset, createdMs] = answer.slice(i * 3, i * 3 + 3) as [number, number, number];
       if (!item.open) return;
-      if (outcome === 0) settle(item, new ChatError('not_found', 'room not found'));
+      if (outcome === 0) this.#onMissing(item);
       else if (outcome < 0) settle(item, this.#disagreement(item, offset));
       else if (!safe) settle(item, inDoubt());
       else {
@@ -146,6 +149,11 @@ export class AppendLane {
         item.resolve({ offset, createdMs, repeated: outcome === 2 });
       }
     });
+  }
+
+  #onMissing(item: PendingAppend): void {
+    this.#options.onMissing(item.draft.room);
+    settle(item, notFound('room'));
   }
 
   #disagreement(item: PendingAppend, tip: number): ChatError {

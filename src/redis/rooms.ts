@@ -9,6 +9,8 @@ import { runScript, scripts } from './scripts.js';
 
 /** What a room is never changes: the newest of them are kept here. */
 const KEPT_ROOMS = 20_000;
+/** A pair's room is looked up again after so long, in ms: a fail-over may have lost it, and another taken its place. */
+const PAIR_FRESH_MS = 60_000;
 /** Rooms read at once that are kept: a longer list would push out what is in use. */
 const KEPT_OF_A_LIST = 50;
 /** Numbers tried for a new room: more than one only after a fail-over rolled the counter back. */
@@ -21,6 +23,8 @@ const KINDS: readonly RoomKind[] = ['direct', 'public', 'agent'];
 export class RedisRooms implements RoomStore {
   readonly #client: Client;
   readonly #kept = new Map<RoomId, Room>();
+  /** By the pair's key; until when (monotonic ms). Each message of a socket for all chats asks for one. */
+  readonly #pairs = new Map<string, { room: Room; until: number }>();
   readonly #linked = new Set<RoomId>();
 
   /** `client`: with role `commands`. */
@@ -30,6 +34,14 @@ export class RedisRooms implements RoomStore {
 
   async get(room: RoomId): Promise<Room | undefined> {
     return this.#kept.get(room) ?? (await this.getMany([room]))[0];
+  }
+
+  /** Drops what is remembered of a room that turns out to be gone. */
+  forget({ id, participants }: Room): void {
+    this.#kept.delete(id);
+    this.#linked.delete(id);
+    const [a, b] = participants;
+    if (a !== undefined && b !== undefined) this.#pairs.delete(keys.direct(a, b));
   }
 
   async getMany(rooms: readonly RoomId[]): Promise<(Room | undefined)[]> {
@@ -60,9 +72,14 @@ export class RedisRooms implements RoomStore {
   }
 
   async findDirect(a: UserId, b: UserId): Promise<Room | undefined> {
-    const id = await guard(this.#client.get(keys.direct(a, b)));
+    const pair = keys.direct(a, b);
+    const known = this.#pairs.get(pair);
+    if (known && performance.now() < known.until) return known.room;
+    const id = await guard(this.#client.get(pair));
     const room = id === null ? undefined : await this.get(Number(id));
-    if (room) await this.#link(room);
+    if (!room) return undefined;
+    await this.#link(room);
+    keepNewest(this.#pairs, pair, { room, until: performance.now() + PAIR_FRESH_MS });
     return room;
   }
 
@@ -137,10 +154,16 @@ export class RedisRooms implements RoomStore {
   }
 
   #keep(room: Room): Room {
-    if (this.#kept.size >= KEPT_ROOMS) this.#kept.delete(this.#kept.keys().next().value as RoomId);
-    this.#kept.set(room.id, room);
+    keepNewest(this.#kept, room.id, room);
     return room;
   }
+}
+
+/** Sets an entry as the newest one; the oldest goes when there are too many. */
+function keepNewest<K, V>(entries: Map<K, V>, key: K, value: V): void {
+  entries.delete(key);
+  if (entries.size >= KEPT_ROOMS) entries.delete(entries.keys().next().value as K);
+  entries.set(key, value);
 }
 
 /** `people`: ids seen before. Who is in all rooms of a list is one string in all of them. */

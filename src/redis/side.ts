@@ -59,15 +59,16 @@ export class RedisSide {
     this.commands = connect(target, 'commands', `${name}-commands`, log);
     const listen = () => connect(target, 'subscriptions', `${name}-subscriptions`, log);
     const confirm = confirmation(requirements, () => this.#capabilities);
+    this.rooms = new RedisRooms(this.commands);
     this.#appender = new Appender(connect(target, 'appends', `${name}-appends`, log), `${name}-appends`, {
       keepMessages: options.keepMessages,
       confirm,
+      onMissing: (room) => this.rooms.forget(room),
       log,
     });
     this.log = new RedisLog(this.commands, this.#appender);
     this.fanOut = new RedisFanOut(this.commands, listen, name, log);
     this.presence = new RedisPresence(this.commands, nodeId, options.roomPresenceLimit, log);
-    this.rooms = new RedisRooms(this.commands);
     this.users = new RedisUsers(this.commands);
     this.accounts = new RedisAccounts(this.commands, this.users);
     this.attempts = new RedisAttempts(this.commands);
