@@ -5,7 +5,7 @@ import { type Offset, parseNumericId, type UserId, unfoldMessageId } from './ids
 import { checkText } from './input.js';
 import type { Attachment, Message, Nonce, Profile, Room } from './model.js';
 import { nonceSource } from './nonce.js';
-import type { Appended, Draft, FanOut, Log } from './ports.js';
+import type { Appended, FanOut, Log } from './ports.js';
 import type { Rooms } from './rooms.js';
 
 /**
@@ -103,33 +103,22 @@ export class Messages {
     const sender: UserId = out.sender.id;
     const questions = isQuestion(out.room, sender) ? this.#questions : undefined;
     if (questions) await questions.admit(sender);
-    const appended = await this.#append({
-      room: out.room,
-      sender,
-      text,
-      attachments,
-      via: out.via,
-      nonce,
-      key: out.key,
-      profile: out.room.kind === 'public' ? undefined : out.sender,
-    });
-    questions?.asked(out.room.id);
-    const { offset, createdMs, repeated } = appended;
-    const first = repeated ? await this.#log.readOne(out.room.id, offset) : undefined;
-    const message = { room: out.room.id, offset, nonce, sender, text, attachments, createdMs, via: out.via };
-    return { message: first ?? message, repeated };
-  }
-
-  async #append(draft: Draft): Promise<Appended> {
+    const { room, via, key } = out;
+    const profile = room.kind === 'public' ? undefined : out.sender;
     const start = performance.now();
+    let appended: Appended;
     try {
-      const appended = await this.#log.append(draft);
-      this.onAppend((performance.now() - start) / 1_000, undefined);
-      return appended;
+      appended = await this.#log.append({ room, sender, text, attachments, via, nonce, key, profile });
     } catch (error) {
       this.onAppend(0, error instanceof ChatError ? error.code : 'internal');
       throw error;
     }
+    this.onAppend((performance.now() - start) / 1_000, undefined);
+    questions?.asked(room.id);
+    const { offset, createdMs, repeated } = appended;
+    const first = repeated ? await this.#log.readOne(room.id, offset) : undefined;
+    const message = { room: room.id, offset, nonce, sender, text, attachments, createdMs, via };
+    return { message: first ?? message, repeated };
   }
 
   /**

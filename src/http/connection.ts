@@ -94,7 +94,7 @@ export class Connection implements ChatSocket, Transport {
   /** The reader is live: the frames that waited are taken, and those to come. */
   ready(): void {
     this.#ready = true;
-    void this.#work();
+    this.#work();
   }
 
   write(chunk: Buffer): void {
@@ -193,20 +193,29 @@ export class Connection implements ChatSocket, Transport {
   #onMessage(data: Buffer, binary: boolean): void {
     if (this.#closing || this.#session?.closed) return;
     this.#options.onFrame();
-    this.#waiting.push({ data, binary });
+    // Whoever is ready and not busy has nothing waiting.
+    if (this.#ready && !this.#busy) this.#handle(data, binary);
+    else this.#waiting.push({ data, binary });
     this.#steer();
-    if (!this.#busy) void this.#work();
   }
 
-  // One frame after the other: a client's sends keep their order.
-  async #work(): Promise<void> {
-    if (!this.#ready || this.#busy) return;
+  // One frame after the other: a client's sends keep their order. Most are done at once, without a promise.
+  #handle(data: Buffer, binary: boolean): void {
+    const pending = this.#take(data, binary);
+    if (!pending) return;
     this.#busy = true;
-    for (let next = this.#waiting.shift(); next && !this.#closing; next = this.#waiting.shift()) {
-      const pending = this.#take(next.data, next.binary);
-      if (pending) await pending;
+    void pending.finally(() => {
+      this.#busy = false;
+      this.#work();
+    });
+  }
+
+  #work(): void {
+    while (this.#ready && !this.#busy && !this.#closing) {
+      const next = this.#waiting.shift();
+      if (!next) break;
+      this.#handle(next.data, next.binary);
     }
-    this.#busy = false;
     this.#steer();
   }
 

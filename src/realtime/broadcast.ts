@@ -11,6 +11,12 @@ export type BatchItem =
   | { message: Message; profile: Profile | undefined; live: boolean; before: Position; event?: never }
   | { event: EphemeralEvent; before: Position; message?: never };
 
+/** A socket that sent messages of a batch, with its sends by place in the batch. */
+interface OwnSends {
+  readonly session: Reader;
+  readonly sends: (PendingSend | undefined)[];
+}
+
 /** The frames of one batch in one dialect, each made when the first socket needs it. */
 class Rendering {
   readonly encoder: Encoder;
@@ -44,7 +50,7 @@ class Rendering {
 
   /** All frames in one piece: what a socket gets that has no part of its own in the batch. */
   get chunk(): Buffer | null {
-    this.#chunk ??= join(this.#batch.map((_, i) => this.frame(i)));
+    this.#chunk ??= this.#batch.length === 1 ? this.frame(0) : join(this.#batch.map((_, i) => this.frame(i)));
     return this.#chunk;
   }
 }
@@ -73,7 +79,7 @@ export class Broadcaster {
     // From the end: a reader that falls behind here is taken out of the list.
     for (let i = sessions.length - 1; i >= 0; i -= 1) {
       const session = sessions[i] as Reader;
-      const sends = own?.get(session);
+      const sends = own && sendsOf(own, session);
       if (session.stalled || sends?.some((send) => send?.undecided)) {
         session.fallBehind(feed, before);
         continue;
@@ -104,18 +110,22 @@ export class Broadcaster {
     return messages;
   }
 
-  /** The sockets that sent messages of the batch, each with its sends by place in the batch. */
-  #ownSends(batch: readonly BatchItem[]): Map<Reader, (PendingSend | undefined)[]> | undefined {
+  #ownSends(batch: readonly BatchItem[]): OwnSends[] | undefined {
     if (this.#pending.size === 0) return undefined;
-    let own: Map<Reader, (PendingSend | undefined)[]> | undefined;
-    batch.forEach((item, i) => {
-      const send = item.message && this.#pending.get(item.message.nonce);
-      if (!send) return;
-      own ??= new Map();
-      const sends = own.get(send.session) ?? [];
+    let own: OwnSends[] | undefined;
+    for (let i = 0; i < batch.length; i += 1) {
+      const { message } = batch[i] as BatchItem;
+      const send = message && this.#pending.get(message.nonce);
+      if (!send) continue;
+      let sends = own && sendsOf(own, send.session);
+      if (!sends) {
+        sends = new Array(batch.length).fill(undefined);
+        const one = { session: send.session, sends };
+        if (own) own.push(one);
+        else own = [one];
+      }
       sends[i] = send;
-      own.set(send.session, sends);
-    });
+    }
     return own;
   }
 
@@ -137,7 +147,7 @@ export class Broadcaster {
     room: Room,
     batch: readonly BatchItem[],
     rendering: Rendering,
-    sends: (PendingSend | undefined)[] | undefined,
+    sends: readonly (PendingSend | undefined)[] | undefined,
   ): Buffer | null {
     const frames = batch.map((item, i) => {
       if (item.event) {
@@ -154,6 +164,12 @@ export class Broadcaster {
     });
     return join(frames);
   }
+}
+
+/** Few send at once: a list is faster than a map. */
+function sendsOf(own: readonly OwnSends[], session: Reader): (PendingSend | undefined)[] | undefined {
+  for (const one of own) if (one.session === session) return one.sends;
+  return undefined;
 }
 
 function renderingFor(

@@ -179,8 +179,8 @@ export class CatchUp implements CatchUpRunner {
 
   // A page carries no acknowledgement: what this socket sent itself follows in frames of its own.
   #withoutOwn(session: Reader, page: readonly Message[]): readonly Message[] {
-    if (session.sent.size === 0) return page;
-    const own = page.findIndex((message) => session.sent.has(message.nonce));
+    if (session.sent.length === 0) return page;
+    const own = page.findIndex((message) => session.sent.includes(message.nonce));
     return own < 0 ? page : page.slice(0, own);
   }
 

@@ -21,7 +21,7 @@ export class PendingSends {
 
   add(nonce: Nonce, send: PendingSend): void {
     this.#sends.set(nonce, send);
-    send.session.sent.add(nonce);
+    send.session.sent.push(nonce);
   }
 
   get(nonce: Nonce): PendingSend | undefined {
@@ -29,8 +29,13 @@ export class PendingSends {
   }
 
   delete(nonce: Nonce): void {
-    this.#sends.get(nonce)?.session.sent.delete(nonce);
+    const sent = this.#sends.get(nonce)?.session.sent;
+    if (!sent) return;
     this.#sends.delete(nonce);
+    // Nearly always the only one: a set would cost more than it saves. The last one takes its place.
+    const at = sent.indexOf(nonce);
+    const last = sent.pop() as Nonce;
+    if (at < sent.length) sent[at] = last;
   }
 
   get size(): number {

@@ -15,7 +15,7 @@ export interface Reader {
   /** More is waiting for this socket than it may have: hand it nothing. */
   readonly stalled: boolean;
   /** Nonces of its sends whose messages have not come back yet; kept by PendingSends. */
-  readonly sent: Set<Nonce>;
+  readonly sent: Nonce[];
   /** Queues finished frames. */
   push(chunk: Buffer): void;
   /** Takes an event that it was sent a frame for, or would have been. */

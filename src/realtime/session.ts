@@ -48,10 +48,11 @@ export class Session implements Reader, Flushable {
   readonly #feeds = new Set<Feed>();
   readonly #behind = new Map<Feed, Position>();
   readonly #restarts = new Set<Feed>();
-  readonly sent = new Set<Nonce>();
+  readonly sent: Nonce[] = [];
   readonly alone: readonly Reader[] = [this];
   readonly #files = new Set<Nonce>();
-  #chunks: Buffer[] = [];
+  /** Made with its first element: an empty list that grows would take four times the memory, for each delivery. */
+  #chunks: Buffer[] | undefined;
   #bytes = 0;
   #stalledAt: number | undefined;
   #drained: (() => void)[] = [];
@@ -87,7 +88,11 @@ export class Session implements Reader, Flushable {
 
   push(chunk: Buffer): void {
     if (this.closed) return;
-    if (this.#chunks.push(chunk) === 1) this.#options.ticker.outbox(this);
+    if (this.#chunks) this.#chunks.push(chunk);
+    else {
+      this.#chunks = [chunk];
+      this.#options.ticker.outbox(this);
+    }
     this.#bytes += chunk.length;
     if (this.#stalledAt === undefined && this.#waiting() > OUTBOX_BYTES) {
       this.#stalledAt = performance.now();
@@ -114,8 +119,8 @@ export class Session implements Reader, Flushable {
 
   flush(): void {
     const chunks = this.#chunks;
-    if (chunks.length === 0) return;
-    this.#chunks = [];
+    if (!chunks) return;
+    this.#chunks = undefined;
     this.#bytes = 0;
     if (this.closed) return;
     this.#options.transport.write(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
@@ -210,8 +215,8 @@ export class Session implements Reader, Flushable {
     this.closed = true;
     for (const feed of this.#feeds) feed.remove(this);
     this.#behind.clear();
-    for (const nonce of this.sent) this.#options.pending.delete(nonce);
-    this.#chunks = [];
+    for (const nonce of [...this.sent]) this.#options.pending.delete(nonce);
+    this.#chunks = undefined;
     this.onDrain();
   }
 

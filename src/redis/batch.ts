@@ -1,8 +1,13 @@
+import type { RoomId } from '../core/ids.js';
+import type { Room } from '../core/model.js';
 import type { Appended, Draft } from '../core/ports.js';
 import { encodeId, keys, roomPartition } from './keys.js';
 
 /** How long an idempotency key is remembered, in seconds. */
 const KEY_TTL_S = 24 * 60 * 60;
+
+/** Rooms whose keys are remembered: about 0.5 KB each. */
+const KEPT_ROOMS = 5_000;
 
 /** Messages of one script call, and their bytes. */
 const BATCH_MESSAGES = 64;
@@ -56,33 +61,49 @@ function partitionOf(item: PendingAppend | undefined): number | undefined {
 export function buildAppend(items: readonly PendingAppend[], keepMessages: number): AppendCall {
   const call: AppendCall = { keys: [], args: [keepMessages, KEY_TTL_S], items: [] };
   for (const group of groupByRoom(items)) {
-    const { id: room, kind } = (group[0] as PendingAppend).draft.room;
-    call.keys.push(
-      keys.room(room),
-      keys.log(room),
-      keys.recent(roomPartition(room)),
-      kind === 'agent' ? keys.agentPending(roomPartition(room)) : keys.members(room),
-      keys.read(room),
-    );
+    call.keys.push(...keysOf((group[0] as PendingAppend).draft.room));
     call.args.push(group.length);
     for (const item of group) addDraft(call, item);
   }
   return call;
 }
 
+const kept = new Map<RoomId, readonly string[]>();
+
+/** The keys that the script takes for a room: for those that talk they are made once. */
+function keysOf({ id, kind }: Room): readonly string[] {
+  const known = kept.get(id);
+  if (known) return known;
+  const made = [
+    keys.room(id),
+    keys.log(id),
+    keys.recent(roomPartition(id)),
+    kind === 'agent' ? keys.agentPending(roomPartition(id)) : keys.members(id),
+    keys.read(id),
+  ];
+  if (kept.size >= KEPT_ROOMS) kept.clear();
+  kept.set(id, made);
+  return made;
+}
+
 function addDraft(call: AppendCall, item: PendingAppend): void {
   const { room, nonce, sender, text, attachments, via, profile, key } = item.draft;
   call.items.push(item);
-  call.keys.push(
-    room.kind === 'public' ? keys.room(room.id) : keys.readRanges(room.id, sender),
-    key === undefined ? keys.room(room.id) : keys.sent(room.id, sender, key),
-  );
+  const ranged = room.kind !== 'public';
+  if (ranged) call.keys.push(keys.readRanges(room.id, sender));
+  if (key !== undefined) call.keys.push(keys.sent(room.id, sender, key));
+  const filed = attachments.length > 0;
+  const flags = `${flag(item.join)}${flag(ranged)}${flag(key !== undefined)}${flag(filed)}${flag(profile !== undefined)}`;
   call.args.push(
-    `${nonce} ${encodeId(sender)} ${via} ${item.join ? '1' : '0'} ${key === undefined ? '0' : '1'}`,
+    `${nonce} ${encodeId(sender)} ${via} ${flags}`,
     `${JSON.stringify(sender)},${JSON.stringify(text)}`,
-    attachments.length === 0 ? '' : JSON.stringify(attachments),
-    profile === undefined ? '' : JSON.stringify(profile),
   );
+  if (filed) call.args.push(JSON.stringify(attachments));
+  if (profile !== undefined) call.args.push(JSON.stringify(profile));
+}
+
+function flag(yes: boolean): string {
+  return yes ? '1' : '0';
 }
 
 function groupByRoom(items: readonly PendingAppend[]): PendingAppend[][] {

@@ -12,12 +12,12 @@
 -- Redis refuses the whole call when one of them is not here, where an undeclared one would stop the script half-way.
 --
 -- KEYS   per room: room, log, recent, members (of an agent room: the questions without an answer), read;
---        then per message of it: read ranges of the sender (the room key again in a public room), idempotency key (the
---        room key again where there is none)
+--        then per message of it: read ranges of the sender (not in a public room), idempotency key (if there is one)
 -- ARGV   1 most entries a log keeps (0: all), 2 seconds an idempotency key is kept; then
 --        per room: number of messages;
---        per message: `<nonce> <sender as a field name> <via> <1 to make a member, or 0> <1 with an idempotency key, or 0>`,
---        sender and text as JSON (`"...","..."`), attachments (JSON or ''), sender's profile (JSON or '')
+--        per message: `<nonce> <sender as a field name> <via> <flags>`, sender and text as JSON (`"...","..."`),
+--        attachments (JSON) if any, sender's profile (JSON) if any. The flags are five digits, 1 for yes: make the sender
+--        a member; there are read ranges, an idempotency key, attachments, a profile
 -- ANSWER three integers per message: 1 stored | 2 repeated | 0 no such room | -1 log and tip
 --        disagree; offset; created (ms)
 -- @include mark
@@ -26,6 +26,7 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local nowText = string.format('%.0f', now)
 local keep = tonumber(ARGV[1])
 local answer = {}
+local YES = string.byte('1')
 local n, k, a = 0, 1, 3
 
 while a <= #ARGV do
@@ -42,11 +43,15 @@ while a <= #ARGV do
   local records = {}
 
   for _ = 1, count do
-    local nonce, field, via, join, keyed = string.match(ARGV[a], '^(%S+) (%S+) (%S+) ([01]) ([01])$')
-    local said, files, profile = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
-    local rangesKey, sentKey = KEYS[k], KEYS[k + 1]
-    k, a = k + 2, a + 4
-    local first = kind and keyed == '1' and redis.call('GET', sentKey)
+    local nonce, field, via, flags = string.match(ARGV[a], '^(%S+) (%S+) (%S+) (%d+)$')
+    local join, ranged, keyed, filed, profiled = string.byte(flags, 1, 5)
+    local said, files, profile, rangesKey, sentKey = ARGV[a + 1], '', 'null', nil, nil
+    a = a + 2
+    if filed == YES then files, a = ARGV[a], a + 1 end
+    if profiled == YES then profile, a = ARGV[a], a + 1 end
+    if ranged == YES then rangesKey, k = KEYS[k], k + 1 end
+    if keyed == YES then sentKey, k = KEYS[k], k + 1 end
+    local first = kind and sentKey and redis.call('GET', sentKey)
     local outcome, at = 0, 0
     if first then
       -- Written again, so that waiting for this call's writes covers the first one, whoever made it.
@@ -73,10 +78,10 @@ while a <= #ARGV do
         outcome, at = -1, 0
       else
         outcome, offset, offsetText, created, createdText = 1, offset + 1, nextText, at, atText
-        if keyed == '1' then redis.call('SET', sentKey, offsetText, 'EX', ARGV[2]) end
+        if sentKey then redis.call('SET', sentKey, offsetText, 'EX', ARGV[2]) end
         if kind == 'public' then
           redis.call('HSET', readKey, field, offsetText)
-          if join == '1' then redis.call('HSETNX', membersKey, field, atText) end
+          if join == YES then redis.call('HSETNX', membersKey, field, atText) end
         else
           mark(readKey, rangesKey, field, offset, offset)
           if kind == 'agent' then
@@ -87,7 +92,7 @@ while a <= #ARGV do
           end
         end
         records[#records + 1] = '[' .. offsetText .. ',' .. atText .. ',"' .. nonce .. '","' .. prev .. '",'
-          .. said .. ',' .. (files == '' and '[]' or files) .. ',"' .. via .. '",' .. (profile == '' and 'null' or profile) .. ']'
+          .. said .. ',' .. (files == '' and '[]' or files) .. ',"' .. via .. '",' .. profile .. ']'
         prev = nonce
       end
     end
