@@ -8,6 +8,7 @@ import { isReady, type TestNode } from '../helpers/node.js';
 import type { RedisServer } from '../helpers/redis.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
 import { startSentinels } from '../helpers/redis-sentinel.js';
+import { OWN_SERVERS } from '../helpers/topology.js';
 import { type Owner, until } from '../helpers/wait.js';
 
 const ROUNDS = 10;
@@ -75,21 +76,17 @@ async function throughFailover(
 
 type Tap = Owner & Pick<typeof t, 'strictSame' | 'ok' | 'equal' | 'fail'>;
 
-t.test('a cluster of three primaries and three replicas', async (t) => {
+t.test('a cluster of three primaries and three replicas', OWN_SERVERS, async (t) => {
   const cluster = await startRedisCluster(t, { primaries: 3, replicas: 3, aof: 'everysec' });
-  const nodes = await startNodes(t, 2, { REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' });
+  const nodes = await startNodes(t, 2, cluster.env);
   const rooms = await createRooms(nodes[0] as TestNode, 9);
   const victim = await cluster.primaryOf(partitionSlot(roomPartition(Number(rooms[0]))));
   await throughFailover(t, nodes, rooms, victim);
 });
 
-t.test('a Sentinel group', async (t) => {
+t.test('a Sentinel group', OWN_SERVERS, async (t) => {
   const group = await startSentinels(t, { replicas: 2, aof: 'everysec' });
-  const nodes = await startNodes(t, 2, {
-    REDIS_URL: '',
-    REDIS_SENTINELS: group.sentinels,
-    REDIS_SENTINEL_NAME: group.name,
-  });
+  const nodes = await startNodes(t, 2, group.env);
   const rooms = await createRooms(nodes[0] as TestNode, 4);
   const first = await group.primary();
   await throughFailover(t, nodes, rooms, first);

@@ -8,13 +8,14 @@ import type { TestNode } from '../helpers/node.js';
 import type { RedisServer } from '../helpers/redis.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
 import { settle } from '../helpers/scene.js';
+import { OWN_SERVERS } from '../helpers/topology.js';
 import { sleep, until } from '../helpers/wait.js';
 
 const HALFWAY_MS = 600;
 
-t.test('slots move under load', async (t) => {
+t.test('slots move under load', OWN_SERVERS, async (t) => {
   const cluster = await startRedisCluster(t, { primaries: 3 });
-  const nodes = await startNodes(t, 2, { REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' });
+  const nodes = await startNodes(t, 2, cluster.env);
   const rooms = await createRooms(nodes[0] as TestNode, 4);
   const members = await Promise.all(
     rooms.flatMap((room) =>

@@ -11,12 +11,13 @@ import { Member } from '../helpers/member.js';
 import { isReady, type TestNode } from '../helpers/node.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
 import { open } from '../helpers/socket.js';
+import { OWN_SERVERS } from '../helpers/topology.js';
 import { until } from '../helpers/wait.js';
 
 const PRIMARIES = 3;
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
 
-t.test('on a cluster of three primaries', async (t) => {
+t.test('on a cluster of three primaries', OWN_SERVERS, async (t) => {
   const cluster = await startRedisCluster(t, { primaries: PRIMARIES, aof: 'always' });
   const client = new Cluster(cluster.seeds);
   t.teardown(() => client.disconnect());
@@ -87,7 +88,7 @@ t.test('on a cluster of three primaries', async (t) => {
   });
 
   t.test('appends reach the rooms of every primary, in order', async (t) => {
-    const side = redisSide(t, cluster.url, { cluster: true });
+    const side = redisSide(t, cluster);
     const rooms: Room[] = [];
     for (let i = 0; i < 264; i += 1) {
       const room = await side.rooms.createPublic(`room ${i}`);
@@ -121,7 +122,7 @@ t.test('on a cluster of three primaries', async (t) => {
   });
 
   t.test('two nodes serve rooms of every primary', async (t) => {
-    const nodes = await startNodes(t, 2, { REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' });
+    const nodes = await startNodes(t, 2, cluster.env);
     const [a, b] = nodes as [TestNode, TestNode];
     const rooms = (await createRooms(a, 256)).filter((_, i) => i % 22 === 0);
     t.equal(new Set(rooms.map((room) => primaryOf(Number(room)))).size, PRIMARIES);
@@ -154,7 +155,7 @@ t.test('on a cluster of three primaries', async (t) => {
   });
 
   t.test('a primary that is killed and comes back', async (t) => {
-    const nodes = await startNodes(t, 2, { REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' });
+    const nodes = await startNodes(t, 2, cluster.env);
     const rooms = (await createRooms(nodes[0] as TestNode, 256)).filter((_, i) => i % 32 === 0);
     const members = await Promise.all(
       rooms.flatMap((room) =>
