@@ -141,6 +141,21 @@ export function connectPrimary(cluster: Cluster, address: string): Redis {
   return new Redis({ ...own, host: address.slice(0, at), port: Number(address.slice(at + 1)) });
 }
 
+/**
+ * Makes a question: whether a primary of a cluster has another connection than when it was asked last, because it
+ * restarted or has taken over. The client of a cluster is `ready` again only after all of it was away. Never on one Redis.
+ */
+export function primariesChanged(client: Client): () => boolean {
+  let known = new Set<Redis>();
+  return () => {
+    if (client instanceof Redis) return false;
+    const primaries = client.nodes('master').filter(({ status }) => status === 'ready');
+    const changed = primaries.some((primary) => !known.has(primary));
+    known = new Set(primaries);
+    return changed;
+  };
+}
+
 /** An error reply of Redis: the command was answered, so its outcome is certain. */
 export function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError';
