@@ -1,10 +1,11 @@
-import { type RedisOptions as AnyRedisOptions, Cluster, type ClusterOptions, Redis } from 'ioredis';
+import { type Cluster, Redis } from 'ioredis';
 import { ChatError } from '../core/errors.js';
 import { seldom } from '../core/seldom.js';
-
-// How replies are mapped stays the library's default: the same shapes on RESP2 and RESP3.
-type RedisOptions = Omit<AnyRedisOptions, 'replyMapping' | 'protocol'>;
-type OneClusterOptions = Omit<ClusterOptions, 'redisOptions'> & { redisOptions: RedisOptions };
+import {
+  type OneClusterOptions,
+  PunctualCluster,
+  type OneRedisOptions as RedisOptions,
+} from './punctual-cluster.js';
 
 /** Where Redis is: one server, a Sentinel group, or a cluster. */
 export interface RedisTarget {
@@ -125,13 +126,11 @@ function connectCluster(target: RedisTarget, redisOptions: RedisOptions): Cluste
     slotsRefreshInterval: SLOTS_REFRESH_MS,
     enableOfflineQueue: true,
   };
-  return new Cluster(
-    target.urls.map((text) => {
-      const url = new URL(text);
-      return { host: url.hostname, port: Number(url.port || 6379) };
-    }),
-    options,
-  );
+  const nodes = target.urls.map((text) => {
+    const url = new URL(text);
+    return { host: url.hostname, port: Number(url.port || 6379) };
+  });
+  return new PunctualCluster(nodes, options, COMMAND_DEADLINE_MS);
 }
 
 /** A connection straight to one node of a cluster (`host:port`), with the cluster client's own settings. */

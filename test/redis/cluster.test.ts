@@ -3,6 +3,7 @@ import t from 'tap';
 import type { Room } from '../../src/core/model.js';
 import { nonceSource } from '../../src/core/nonce.js';
 import { buildAppend, type PendingAppend } from '../../src/redis/batch.js';
+import { COMMAND_DEADLINE_MS } from '../../src/redis/connection.js';
 import { channels, keys, PARTITIONS, partitionSlot, roomPartition } from '../../src/redis/keys.js';
 import { runScript, scripts } from '../../src/redis/scripts.js';
 import { createRooms, faultsIn, history, metric, received, socketUrl, startNodes } from '../helpers/chat.js';
@@ -191,4 +192,27 @@ t.test('on a cluster of three primaries', OWN_SERVERS, async (t) => {
       [],
     );
   });
+
+  t.test(
+    'all of it away: what is asked fails in time, later at once, and is not done afterwards',
+    async (t) => {
+      const side = redisSide(t, cluster);
+      const last = await side.rooms.createPublic('the last');
+      await Promise.all(cluster.servers.map((server) => server.kill9()));
+      const failsWithin = async (ms: number) => {
+        const start = performance.now();
+        const error = await side.rooms.createPublic('never').then(
+          () => undefined,
+          ({ code }) => code,
+        );
+        t.equal(error, 'unavailable');
+        return performance.now() - start < ms;
+      };
+      t.ok(await failsWithin(COMMAND_DEADLINE_MS + 1_000), 'the first within its deadline');
+      await until('later ones fail at once', () => failsWithin(200), 15_000);
+      await Promise.all(cluster.servers.map((server) => server.restart()));
+      const next = await until('it works again', () => side.rooms.createPublic('the next'), 30_000, 100);
+      t.equal(next.id, last.id + 1, 'nothing was left over');
+    },
+  );
 });
