@@ -47,6 +47,8 @@ t.test('slots move under load', OWN_SERVERS, async (t) => {
   };
   await until('no send is open', () => open().length === 0, 20_000);
   await settle(t, { nodes, rooms, members }, sent);
+  const refused = members.flatMap((one) => [...one.refused]);
+  t.strictSame(refused, [], 'what met a slot on its way was sent on, and not refused');
 
   const recovered = () =>
     Promise.all(nodes.map((node) => metric(node, 'parlance_feed_recovered_messages_total')));
