@@ -184,5 +184,7 @@ export async function disconnect(client: Client): Promise<void> {
     client.disconnect(); // it was not connected: there is nobody to say goodbye to
   } finally {
     clearTimeout(timer);
+    // What asks the sentinels for news would go on for ever.
+    if (client instanceof Redis) client.disconnect();
   }
 }
