@@ -67,7 +67,8 @@ export class Appender {
   #route(item: PendingAppend): void {
     const address = this.#addressOf(item);
     if (address === undefined) {
-      settle(item, unavailable(new Error('no primary for this slot')));
+      // The cluster is yet to say who it is: as long as one would wait for one Redis that is yet to come.
+      this.#reroute(this.#client as Cluster, [item]);
       return;
     }
     const known = this.#lanes.get(address) ?? this.#connectLane(address);
