@@ -14,10 +14,16 @@ import { CHROMIUM, ensureProgram, HAPROXY } from './lib/programs.mjs';
 import { ensureRedis } from './lib/redis.mjs';
 import { runTap } from './lib/tap.mjs';
 
-const USAGE = `Usage: scripts/test [--node MAJOR] [test files ...]
+const USAGE = `Usage: scripts/test [--node MAJOR] [--topology one|sentinel|cluster] [test files ...]
 
 Without files: the checks of scripts/check, and all tests.
-  --node MAJOR  run the tests on that Node.js (24, say), fetched from npm; NODE24=1 means --node 24`;
+  --node MAJOR     run the tests on that Node.js (24, say), fetched from npm; NODE24=1 means --node 24
+  --topology KIND  let the tests' nodes run on a Sentinel group or a Redis Cluster; without files: all tests of nodes,
+                   and no checks. What only makes sense on one Redis is counted as skipped.`;
+
+const TOPOLOGIES = ['one', 'sentinel', 'cluster'];
+/** The tests whose nodes may run on any topology lie there. */
+const NODE_TESTS = ['conformance', 'redis', 'cluster'].map((name) => join(ROOT, 'test', name));
 
 /** The tests that need a browser lie there. */
 const BROWSER_TESTS = join('test', 'browser');
@@ -35,19 +41,21 @@ try {
 report();
 
 async function main() {
-  const { node, files } = readOptions();
+  const { node, topology, files } = readOptions();
   makeDataDirs();
   ensurePackages();
   const redis = ensureRedis();
-  const tests = files.length > 0 ? files.flatMap(testsAt) : testsAt(join(ROOT, 'test'));
+  const everything = topology === 'one' ? [join(ROOT, 'test')] : NODE_TESTS;
+  const tests = (files.length > 0 ? files : everything).flatMap(testsAt);
   if (needsHaproxy(tests)) ensureProgram(HAPROXY);
   const chromium = tests.some((file) => file.startsWith(BROWSER_TESTS)) ? ensureProgram(CHROMIUM) : undefined;
   const binary = node ? nodeOfMajor(node) : process.execPath;
   ensureBuild();
-  if (files.length === 0) step(() => run('scripts/check', [], CHECK_DEADLINE_MS));
+  if (files.length === 0 && topology === 'one') step(() => run('scripts/check', [], CHECK_DEADLINE_MS));
   totals = await runTap(binary, tests, {
     REDIS_SERVER: redis,
     REDIS_CLI: redis.replace(/-server$/, '-cli'),
+    TEST_TOPOLOGY: topology,
     ...(chromium ? { CHROMIUM: chromium } : {}),
   });
 }
@@ -77,10 +85,12 @@ function report() {
 function readOptions() {
   try {
     const { values, positionals } = parseArgs({
-      options: { node: { type: 'string' } },
+      options: { node: { type: 'string' }, topology: { type: 'string', default: 'one' } },
       allowPositionals: true,
     });
-    return { node: values.node ?? (process.env.NODE24 === '1' ? '24' : undefined), files: positionals };
+    const { node = process.env.NODE24 === '1' ? '24' : undefined, topology } = values;
+    if (!TOPOLOGIES.includes(topology)) throw new Error(`--topology must be one of ${TOPOLOGIES.join(', ')}`);
+    return { node, topology, files: positionals };
   } catch (error) {
     throw new Fault(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
   }

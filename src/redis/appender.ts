@@ -3,7 +3,14 @@ import type { Appended, Draft } from '../core/ports.js';
 import type { PendingAppend } from './batch.js';
 import { type Client, connectPrimary, disconnect, unavailable } from './connection.js';
 import { partitionSlot, roomPartition } from './keys.js';
-import { AppendLane, type LaneOptions, SEND_DEADLINE_MS, settle } from './lane.js';
+import {
+  AppendLane,
+  type LaneOptions,
+  MAX_QUEUED,
+  MAX_QUEUED_BYTES,
+  SEND_DEADLINE_MS,
+  settle,
+} from './lane.js';
 
 /** How many (room, sender) pairs a node remembers as members, to spare Redis the question. */
 const KNOWN_MEMBERS = 50_000;
@@ -23,6 +30,10 @@ export class Appender {
   readonly #lanes = new Map<string, { lane: AppendLane; redis: Redis }>();
   readonly #members = new Set<string>();
   #looking: NodeJS.Timeout | undefined;
+  /** Drafts of a cluster that are to be routed anew, and their bytes. */
+  #astray: PendingAppend[] = [];
+  #astrayBytes = 0;
+  #rerouting: NodeJS.Timeout | undefined;
 
   /** `client`: with role `appends`, used by nothing else, named `name`. */
   constructor(client: Client, name: string, options: Omit<LaneOptions, 'misrouted' | 'onePartition'>) {
@@ -53,6 +64,8 @@ export class Appender {
 
   async close(): Promise<void> {
     clearTimeout(this.#looking);
+    clearTimeout(this.#rerouting);
+    for (const item of this.#astray.splice(0)) settle(item, unavailable(new Error('closing')));
     await Promise.all([...this.#lanes.values()].map(({ lane }) => lane.close()));
     await Promise.all([...this.#lanes.values()].map(({ redis }) => disconnect(redis)));
     if (this.#client instanceof Cluster) await disconnect(this.#client);
@@ -67,7 +80,8 @@ export class Appender {
   #route(item: PendingAppend): void {
     const address = this.#addressOf(item);
     if (address === undefined) {
-      settle(item, unavailable(new Error('no primary for this slot')));
+      // The cluster is yet to say who it is: as long as one would wait for one Redis that is yet to come.
+      this.#reroute(this.#client as Cluster, [item]);
       return;
     }
     const known = this.#lanes.get(address) ?? this.#connectLane(address);
@@ -117,10 +131,22 @@ export class Appender {
     }
   }
 
-  #reroute(cluster: Cluster, items: PendingAppend[]): void {
+  #reroute(cluster: Cluster, items: readonly PendingAppend[]): void {
+    for (const item of items) {
+      if (this.#astray.length >= MAX_QUEUED || this.#astrayBytes + item.bytes > MAX_QUEUED_BYTES) {
+        settle(item, unavailable(new Error('too many sends without a primary')));
+        continue;
+      }
+      this.#astray.push(item);
+      this.#astrayBytes += item.bytes;
+    }
+    if (this.#rerouting) return;
     cluster.refreshSlotsCache();
-    setTimeout(() => {
-      for (const item of items) {
+    this.#rerouting = setTimeout(() => {
+      this.#rerouting = undefined;
+      const astray = this.#astray.splice(0);
+      this.#astrayBytes = 0;
+      for (const item of astray) {
         if (performance.now() - item.since > SEND_DEADLINE_MS)
           settle(item, unavailable(new Error('send deadline')));
         else if (item.open) this.#route(item);

@@ -1,11 +1,12 @@
-import { type RedisOptions as AnyRedisOptions, Cluster, type ClusterOptions, Redis } from 'ioredis';
+import { type Cluster, Redis } from 'ioredis';
 import { ChatError } from '../core/errors.js';
 import { seldom } from '../core/seldom.js';
+import {
+  type OneClusterOptions,
+  PunctualCluster,
+  type OneRedisOptions as RedisOptions,
+} from './punctual-cluster.js';
 import { writeTogether } from './together.js';
-
-// How replies are mapped stays the library's default: the same shapes on RESP2 and RESP3.
-type RedisOptions = Omit<AnyRedisOptions, 'replyMapping' | 'protocol'>;
-type OneClusterOptions = Omit<ClusterOptions, 'redisOptions'> & { redisOptions: RedisOptions };
 
 /** Where Redis is: one server, a Sentinel group, or a cluster. */
 export interface RedisTarget {
@@ -127,13 +128,11 @@ function connectCluster(target: RedisTarget, redisOptions: RedisOptions): Cluste
     slotsRefreshInterval: SLOTS_REFRESH_MS,
     enableOfflineQueue: true,
   };
-  return new Cluster(
-    target.urls.map((text) => {
-      const url = new URL(text);
-      return { host: url.hostname, port: Number(url.port || 6379) };
-    }),
-    options,
-  );
+  const nodes = target.urls.map((text) => {
+    const url = new URL(text);
+    return { host: url.hostname, port: Number(url.port || 6379) };
+  });
+  return new PunctualCluster(nodes, options, COMMAND_DEADLINE_MS);
 }
 
 /** A connection straight to one node of a cluster (`host:port`), with the cluster client's own settings. */
@@ -141,6 +140,21 @@ export function connectPrimary(cluster: Cluster, address: string): Redis {
   const at = address.lastIndexOf(':');
   const own = (cluster.options.redisOptions ?? {}) as RedisOptions;
   return new Redis({ ...own, host: address.slice(0, at), port: Number(address.slice(at + 1)) });
+}
+
+/**
+ * Makes a question: whether a primary of a cluster has another connection than when it was asked last, because it
+ * restarted or has taken over. The client of a cluster is `ready` again only after all of it was away. Never on one Redis.
+ */
+export function primariesChanged(client: Client): () => boolean {
+  let known = new Set<Redis>();
+  return () => {
+    if (client instanceof Redis) return false;
+    const primaries = client.nodes('master').filter(({ status }) => status === 'ready');
+    const changed = primaries.some((primary) => !known.has(primary));
+    known = new Set(primaries);
+    return changed;
+  };
 }
 
 /** An error reply of Redis: the command was answered, so its outcome is certain. */
@@ -172,5 +186,7 @@ export async function disconnect(client: Client): Promise<void> {
     client.disconnect(); // it was not connected: there is nobody to say goodbye to
   } finally {
     clearTimeout(timer);
+    // What asks the sentinels for news would go on for ever.
+    if (client instanceof Redis) client.disconnect();
   }
 }

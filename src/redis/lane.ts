@@ -24,8 +24,8 @@ export interface LaneOptions {
 /** Calls without an answer on one connection. */
 const MAX_IN_FLIGHT = 8;
 /** What may wait here: past it a send fails at once rather than later. */
-const MAX_QUEUED = 10_000;
-const MAX_QUEUED_BYTES = 32 * 1024 * 1024;
+export const MAX_QUEUED = 10_000;
+export const MAX_QUEUED_BYTES = 32 * 1024 * 1024;
 /** A call without an answer for this long: its connection is given up. */
 const CALL_DEADLINE_MS = 3_000;
 /** Every send is answered within this time, one way or the other. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { RoomId, UserId } from '../core/ids.js';
 import type { Presence } from '../core/ports.js';
-import { type Client, guard, type Log } from './connection.js';
+import { type Client, guard, type Log, primariesChanged } from './connection.js';
 import { channels, decodeId, encodeId, keys, PARTITIONS, roomPartition, userPartition } from './keys.js';
 import { Registrar } from './registrar.js';
 import { runScript, scripts } from './scripts.js';
@@ -22,6 +22,7 @@ export class RedisPresence implements Presence {
   readonly #roomLimit: number;
   readonly #log: Log;
   readonly #registrar = new Registrar();
+  readonly #primariesChanged: () => boolean;
   #node: string;
   #first = true;
   #touched = { minute: 0, users: new Set<UserId>() };
@@ -40,9 +41,10 @@ export class RedisPresence implements Presence {
     this.#roomLimit = roomLimit;
     this.#log = log;
     this.#node = this.#newIncarnation();
+    this.#primariesChanged = primariesChanged(client);
     client.on('ready', () => {
       this.#redisBackAt = performance.now();
-      this.#registrar.repeatAll(); // it may have lost its last second
+      this.#registrar.repeatAll(); // it may lack its last second
     });
   }
 
@@ -138,6 +140,7 @@ export class RedisPresence implements Presence {
       this.#first = false;
       this.#renewedAt = performance.now();
       this.#leasedSince = Math.min(this.#leasedSince, this.#renewedAt);
+      if (this.#primariesChanged()) this.#registrar.repeatAll(); // it may lack its last second
       this.#registrar.resume();
       // Nobody cleans up within one lease after Redis came back: the others' leases ran out meanwhile too.
       if (this.#renewedAt - this.#redisBackAt > LEASE_MS) await this.#evictExpired();

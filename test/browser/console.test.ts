@@ -277,7 +277,7 @@ t.test('what is served', async (t) => {
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
   const bytes = files.map((file) => gzipSync(readFileSync(file)).length);
   t.ok(bytes.length >= 4 && bytes.reduce((sum, one) => sum + one) < MAX_BYTES, `${bytes.join(' + ')} bytes`);
-  const without = await startNode(t, { REDIS_URL: world.redis.url, CONSOLE: 'false' });
+  const without = await startNode(t, { ...world.redis.env, CONSOLE: 'false' });
   t.equal((await fetch(without.url)).status, 404, 'CONSOLE=false');
   const faults = windows.flatMap((window) => window.faults);
   t.same(faults, [], 'no page had a fault');

@@ -15,10 +15,10 @@ import {
   startModel,
 } from '../helpers/model.js';
 import { startNode, type TestNode } from '../helpers/node.js';
-import { startRedis } from '../helpers/redis.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
 import { type Frame, open, type TestSocket } from '../helpers/socket.js';
 import { mintToken } from '../helpers/token.js';
+import { OWN_SERVERS, startAnyRedis } from '../helpers/topology.js';
 import { type Owner, sleep, until } from '../helpers/wait.js';
 
 // Most of the time they wait for leases to end.
@@ -135,9 +135,9 @@ async function settled(
 }
 
 t.test('a node killed while it answers: another one answers, once', async (t) => {
-  const redis = await startRedis(t);
+  const redis = await startAnyRedis(t);
   const slow = hesitating(({ key }) => `Said by ${key}.`);
-  const s = await scene(t, { REDIS_URL: redis.url }, slow.script);
+  const s = await scene(t, redis.env, slow.script);
   const id = await conversation(s);
   await say(s, s.nodes.a, id, 'who are you?');
   const [dying, other] = await roles(s);
@@ -161,8 +161,8 @@ t.test('a node killed while it answers: another one answers, once', async (t) =>
 });
 
 t.test('a node killed when its answer was stored, but nobody knows: no second answer', async (t) => {
-  const redis = await startRedis(t);
-  const s = await scene(t, { REDIS_URL: redis.url }, saying('At once.'));
+  const redis = await startAnyRedis(t);
+  const s = await scene(t, redis.env, saying('At once.'));
   const id = await conversation(s);
   const sockets = { a: await listen(s, t, s.nodes.a, id), b: await listen(s, t, s.nodes.b, id) };
   await say(s, s.nodes.b, id, '1');
@@ -180,9 +180,9 @@ t.test('a node killed when its answer was stored, but nobody knows: no second an
 });
 
 t.test('a node frozen while it answers, and thawed when another has: its answer is not stored', async (t) => {
-  const redis = await startRedis(t);
+  const redis = await startAnyRedis(t);
   const slow = hesitating(({ key }) => `Said by ${key}.`);
-  const s = await scene(t, { REDIS_URL: redis.url }, slow.script);
+  const s = await scene(t, redis.env, slow.script);
   const id = await conversation(s);
   await say(s, s.nodes.a, id, 'who are you?');
   const [frozen, other] = await roles(s);
@@ -201,9 +201,9 @@ t.test('a node frozen while it answers, and thawed when another has: its answer 
 });
 
 t.test('a node that stops gives its answer away at once', async (t) => {
-  const redis = await startRedis(t);
+  const redis = await startAnyRedis(t);
   const slow = hesitating(({ key }) => `Said by ${key}.`);
-  const s = await scene(t, { REDIS_URL: redis.url, DRAIN_MS: '100' }, slow.script);
+  const s = await scene(t, { ...redis.env, DRAIN_MS: '100' }, slow.script);
   const id = await conversation(s);
   await say(s, s.nodes.a, id, 'who are you?');
   const [stopping, other] = await roles(s);
@@ -219,9 +219,9 @@ t.test('a node that stops gives its answer away at once', async (t) => {
 });
 
 t.test('Redis restarted while it answers', async (t) => {
-  const redis = await startRedis(t, { aof: 'everysec' });
+  const redis = await startAnyRedis(t, { aof: 'everysec' });
   const slow = hesitating(() => 'Still here.');
-  const s = await scene(t, { REDIS_URL: redis.url }, slow.script);
+  const s = await scene(t, redis.env, slow.script);
   const id = await conversation(s);
   await say(s, s.nodes.a, id, 'are you there?');
   await roles(s);
@@ -239,10 +239,10 @@ t.test('Redis restarted while it answers', async (t) => {
   await socket.next(isAnswer, TAKE_OVER_MS);
 });
 
-t.test('on a cluster: many rooms at once, one node killed in the middle', async (t) => {
+t.test('on a cluster: many rooms at once, one node killed in the middle', OWN_SERVERS, async (t) => {
   const cluster = await startRedisCluster(t);
   const talk: Script = saying(({ question }) => `You asked: ${question}`, 20);
-  const s = await scene(t, { REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' }, talk);
+  const s = await scene(t, cluster.env, talk);
   const rooms = await Promise.all(Array.from({ length: 12 }, () => conversation(s)));
   const ask = (round: number) =>
     Promise.all(rooms.map((id, i) => say(s, s.nodes.b, id, `${round} of ${i}, if you please`)));

@@ -7,20 +7,20 @@ import { clientOf, faultsOf, type Heard, hear, listen } from '../helpers/client.
 import { type Door, openDoor } from '../helpers/door.js';
 import { startNode, type TestNode } from '../helpers/node.js';
 import { startProxy } from '../helpers/proxy.js';
-import { type RedisServer, startRedis } from '../helpers/redis.js';
 import { mintToken } from '../helpers/token.js';
+import { type AnyRedis, startAnyRedis } from '../helpers/topology.js';
 import { type Owner, until, within } from '../helpers/wait.js';
 
 interface World {
-  redis: RedisServer;
+  redis: AnyRedis;
   nodes: [TestNode, TestNode];
   door: Door;
 }
 
 async function start(t: Owner, env: Record<string, string> = {}): Promise<World> {
-  const redis = await startRedis(t, { aof: 'everysec' });
+  const redis = await startAnyRedis(t, { aof: 'everysec' });
   const all = {
-    REDIS_URL: redis.url,
+    ...redis.env,
     SOCKET_RATE: '50',
     ROOMS_AUTH: 'jwt',
     RECEIPT_RESEND_MS: '200',
@@ -245,7 +245,7 @@ t.test('nodes that go', async (t) => {
   });
 
   t.test('one is drained, and another takes over', async (t) => {
-    const third = await startNode(t, { REDIS_URL: redis.url, DRAIN_MS: '500' });
+    const third = await startNode(t, { ...redis.env, DRAIN_MS: '500' });
     door.targets = [world.nodes[1].port, third.port];
     talk('before the drain', 3);
     const drained = world.nodes[1].stop();
@@ -254,7 +254,7 @@ t.test('nodes that go', async (t) => {
     await settled(t);
 
     // Frozen: nothing is closed and nothing answers. What is not answered is asked after.
-    const fourth = await startNode(t, { REDIS_URL: redis.url });
+    const fourth = await startNode(t, { ...redis.env });
     door.targets = [fourth.port];
     third.pause();
     talk('to nobody', 1);

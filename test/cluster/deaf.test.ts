@@ -4,7 +4,10 @@ import { Member } from '../helpers/member.js';
 import { isReady, type TestNode } from '../helpers/node.js';
 import { type Passage, type RedisProxy, startProxy } from '../helpers/proxy.js';
 import { startRedis } from '../helpers/redis.js';
+import { onlyOn } from '../helpers/topology.js';
 import { type Owner, until } from '../helpers/wait.js';
+
+const PROXIED = onlyOn('one', 'a proxy is between the nodes and the one server that they know');
 
 /** Two nodes over one Redis, the first behind a proxy, with a reader on each. */
 async function scene(t: Owner) {
@@ -30,7 +33,7 @@ function deafen(proxy: RedisProxy, role: string): { swallowed: () => number } {
   return { swallowed: () => swallowed };
 }
 
-t.test('a node whose subscriptions are silently dead', async (t) => {
+t.test('a node whose subscriptions are silently dead', PROXIED, async (t) => {
   const { proxy, behind, other, reader, writer } = await scene(t);
   const connects = await metric(behind, 'parlance_redis_connects_total');
   const { swallowed } = deafen(proxy, 'subscriptions');
@@ -61,7 +64,7 @@ t.test('a node whose subscriptions are silently dead', async (t) => {
 });
 
 for (const role of ['appends', 'commands']) {
-  t.test(`a node whose ${role} are silently lost`, async (t) => {
+  t.test(`a node whose ${role} are silently lost`, PROXIED, async (t) => {
     const { proxy, behind, room, reader, writer } = await scene(t);
     await reader.sendUntilAcknowledged('before');
     deafen(proxy, role);
@@ -83,7 +86,7 @@ for (const role of ['appends', 'commands']) {
   });
 }
 
-t.test('a node whose appends are lost while it clears up after a cut', async (t) => {
+t.test('a node whose appends are lost while it clears up after a cut', PROXIED, async (t) => {
   const { proxy, reader, writer } = await scene(t);
   await reader.sendUntilAcknowledged('before');
   // The next connection that appends dies silently at its first word; those after it work.

@@ -3,12 +3,12 @@ import { createRoom, faultsIn, history, repeatsIn, startNodes } from '../helpers
 import { request } from '../helpers/http.js';
 import { keepTalking, Member } from '../helpers/member.js';
 import { isReady, type TestNode } from '../helpers/node.js';
-import { startRedis } from '../helpers/redis.js';
+import { startAnyRedis } from '../helpers/topology.js';
 import { sleep, until } from '../helpers/wait.js';
 
 t.test('a node told to stop under load', async (t) => {
-  const redis = await startRedis(t);
-  const nodes = await startNodes(t, 2, { REDIS_URL: redis.url, DRAIN_MS: '2000' });
+  const redis = await startAnyRedis(t);
+  const nodes = await startNodes(t, 2, { ...redis.env, DRAIN_MS: '2000' });
   const [a, b] = nodes as [TestNode, TestNode];
   const rooms = [await createRoom(a), await createRoom(a), await createRoom(a)];
   const members = await Promise.all(
@@ -110,8 +110,8 @@ t.test('a node told to stop under load', async (t) => {
 });
 
 t.test('a node without Redis', async (t) => {
-  const redis = await startRedis(t);
-  const [node] = (await startNodes(t, 1, { REDIS_URL: redis.url, DRAIN_MS: '300' })) as [TestNode];
+  const redis = await startAnyRedis(t);
+  const [node] = (await startNodes(t, 1, { ...redis.env, DRAIN_MS: '300' })) as [TestNode];
   const room = await createRoom(node);
   const member = await Member.join(t, { nodes: [node], room, user: 'user', returns: false });
   await redis.kill9();

@@ -9,9 +9,11 @@ import { startNode } from '../helpers/node.js';
 import { startRedis } from '../helpers/redis.js';
 import { open } from '../helpers/socket.js';
 import { TEST_SECRET } from '../helpers/token.js';
+import { OWN_SERVERS, onlyOn } from '../helpers/topology.js';
 import { until } from '../helpers/wait.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const ONE = onlyOn('one', 'what one Redis and its disk promise');
 const DURABLE = { ROOMS_AUTH: 'trusted', DURABILITY: 'durable' };
 
 async function makeRoom(url: string): Promise<string> {
@@ -19,7 +21,7 @@ async function makeRoom(url: string): Promise<string> {
   return body.id;
 }
 
-t.test('a single old Redis that syncs every second is refused at start, in words', async (t) => {
+t.test('a single old Redis that syncs every second is refused at start, in words', ONE, async (t) => {
   const redis = await startRedis(t, { aof: 'everysec' });
   const version = /redis_version:(\d+)\.(\d+)/.exec(await redis.ask('INFO server'));
   const [major = 0, minor = 0] = (version ?? []).slice(1).map(Number);
@@ -41,32 +43,37 @@ t.test('a single old Redis that syncs every second is refused at start, in words
   t.match(out, /appendfsync always/);
 });
 
-t.test('a single Redis that syncs always survives kill -9 with every acknowledged message', async (t) => {
-  const redis = await startRedis(t, { aof: 'always' });
-  const node = await startNode(t, { ...DURABLE, REDIS_URL: redis.url, SOCKET_RATE: '0' });
-  const room = await makeRoom(node.url);
-  const socket = await open(`${node.wsUrl}/api/v1/ws/${room}/ada`, { t });
-  const acknowledged = new Set<string>();
-  for (let i = 0; i < 200; i += 1) socket.send({ type: 'text', content: `m${i}`, ref: `r${i}` });
-  while (acknowledged.size < 100) acknowledged.add((await socket.nextOf('text')).content as string);
-  await redis.kill9();
-  await redis.restart();
-  await until('the node is ready again', async () => (await fetch(`${node.url}/readyz`)).ok, 20_000);
-  const { body } = await request<{ content: string }[]>(
-    'GET',
-    `${node.url}/api/v1/rooms/${room}/messages?limit=1000`,
-  );
-  const stored = body.map((message) => message.content);
-  t.equal(new Set(stored).size, stored.length, 'nothing twice');
-  t.same(
-    [...acknowledged].filter((content) => !stored.includes(content)),
-    [],
-    'nothing acknowledged is missing',
-  );
-});
+t.test(
+  'a single Redis that syncs always survives kill -9 with every acknowledged message',
+  ONE,
+  async (t) => {
+    const redis = await startRedis(t, { aof: 'always' });
+    const node = await startNode(t, { ...DURABLE, REDIS_URL: redis.url, SOCKET_RATE: '0' });
+    const room = await makeRoom(node.url);
+    const socket = await open(`${node.wsUrl}/api/v1/ws/${room}/ada`, { t });
+    const acknowledged = new Set<string>();
+    for (let i = 0; i < 200; i += 1) socket.send({ type: 'text', content: `m${i}`, ref: `r${i}` });
+    while (acknowledged.size < 100) acknowledged.add((await socket.nextOf('text')).content as string);
+    await redis.kill9();
+    await redis.restart();
+    await until('the node is ready again', async () => (await fetch(`${node.url}/readyz`)).ok, 20_000);
+    const { body } = await request<{ content: string }[]>(
+      'GET',
+      `${node.url}/api/v1/rooms/${room}/messages?limit=1000`,
+    );
+    const stored = body.map((message) => message.content);
+    t.equal(new Set(stored).size, stored.length, 'nothing twice');
+    t.same(
+      [...acknowledged].filter((content) => !stored.includes(content)),
+      [],
+      'nothing acknowledged is missing',
+    );
+  },
+);
 
 t.test(
   'a send that no replica confirms is in doubt, never acknowledged, and shows up in its place',
+  OWN_SERVERS,
   async (t) => {
     const primary = await startRedis(t);
     const replica = await startRedis(t, { settings: { replicaof: `127.0.0.1 ${primary.port}` } });

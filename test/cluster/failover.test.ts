@@ -1,13 +1,14 @@
 /** A primary that dies for good: its replica takes over, and clients notice nothing but a pause. */
 
 import t from 'tap';
-import { partitionSlot, roomPartition } from '../../src/redis/keys.js';
+import { keys, partitionSlot, roomPartition } from '../../src/redis/keys.js';
 import { createRooms, faultsIn, history, metric, startNodes } from '../helpers/chat.js';
 import { Member } from '../helpers/member.js';
 import { isReady, type TestNode } from '../helpers/node.js';
-import type { RedisServer } from '../helpers/redis.js';
+import { clientOf, type RedisPlace, type RedisServer } from '../helpers/redis.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
 import { startSentinels } from '../helpers/redis-sentinel.js';
+import { OWN_SERVERS } from '../helpers/topology.js';
 import { type Owner, until } from '../helpers/wait.js';
 
 const ROUNDS = 10;
@@ -36,10 +37,15 @@ async function throughFailover(
   t: Tap,
   nodes: readonly TestNode[],
   rooms: readonly string[],
+  redis: RedisPlace,
   victim: RedisServer,
 ): Promise<void> {
+  const client = clientOf(t, redis);
   const members = await talkers(t, nodes, rooms);
   for (let i = 0; i < ROUNDS; i += 1) await sayAll(members, `before ${i}`);
+  // As if its replica had not got its last second: nobody but the nodes knows who is there.
+  const here = keys.here(Number(rooms[0]));
+  t.ok((await client.del(here)) === 1);
   await until('the replicas are in step', () => inStep(victim), 10_000);
   await victim.kill9();
   await sayAll(members, 'meanwhile', 90_000);
@@ -63,6 +69,7 @@ async function throughFailover(
     await until('it is ready', () => isReady(node.url), 30_000, 100);
     t.equal(await metric(node, 'parlance_feed_rollbacks_total'), 0, 'nothing was rolled back');
   }
+  await until('they say again who is there', async () => (await client.hget(here, '#')) === '2', 10_000);
   const recovered = await Promise.all(nodes.map((n) => metric(n, 'parlance_feed_recovered_messages_total')));
   await sayAll(members, 'at last');
   await until('all have it', () => members.every(({ seen }) => seen.length === total + nodes.length));
@@ -75,23 +82,19 @@ async function throughFailover(
 
 type Tap = Owner & Pick<typeof t, 'strictSame' | 'ok' | 'equal' | 'fail'>;
 
-t.test('a cluster of three primaries and three replicas', async (t) => {
+t.test('a cluster of three primaries and three replicas', OWN_SERVERS, async (t) => {
   const cluster = await startRedisCluster(t, { primaries: 3, replicas: 3, aof: 'everysec' });
-  const nodes = await startNodes(t, 2, { REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' });
+  const nodes = await startNodes(t, 2, cluster.env);
   const rooms = await createRooms(nodes[0] as TestNode, 9);
   const victim = await cluster.primaryOf(partitionSlot(roomPartition(Number(rooms[0]))));
-  await throughFailover(t, nodes, rooms, victim);
+  await throughFailover(t, nodes, rooms, cluster, victim);
 });
 
-t.test('a Sentinel group', async (t) => {
+t.test('a Sentinel group', OWN_SERVERS, async (t) => {
   const group = await startSentinels(t, { replicas: 2, aof: 'everysec' });
-  const nodes = await startNodes(t, 2, {
-    REDIS_URL: '',
-    REDIS_SENTINELS: group.sentinels,
-    REDIS_SENTINEL_NAME: group.name,
-  });
+  const nodes = await startNodes(t, 2, group.env);
   const rooms = await createRooms(nodes[0] as TestNode, 4);
   const first = await group.primary();
-  await throughFailover(t, nodes, rooms, first);
+  await throughFailover(t, nodes, rooms, group, first);
   t.not((await group.primary()).port, first.port, 'another one is primary');
 });

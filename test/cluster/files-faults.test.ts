@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { type FileWorld, fetchObject, form, SAMPLES, startFileWorld } from '../helpers/files.js';
 import { isReady, startNode } from '../helpers/node.js';
-import { startRedis } from '../helpers/redis.js';
 import { startS3 } from '../helpers/s3.js';
+import { startAnyRedis } from '../helpers/topology.js';
 import { until } from '../helpers/wait.js';
 
 const MIB = 1024 * 1024;
@@ -109,10 +109,10 @@ t.test('a store that stalls, as one with a busy disk does, is waited for', async
 });
 
 t.test('a store that comes later than the node; one with another address for clients', async (t) => {
-  const [redis, s3] = [await startRedis(t), await startS3(t)];
+  const [redis, s3] = [await startAnyRedis(t), await startS3(t)];
   await s3.stop();
   const wrong = { S3_PUBLIC_ENDPOINT: 'http://127.0.0.1:9' };
-  const node = await startNode(t, { REDIS_URL: redis.url, ...s3.env, ...wrong });
+  const node = await startNode(t, { ...redis.env, ...s3.env, ...wrong });
   await until('it is said', () => node.logs().some((line) => line.includes('the file store fails')));
   await s3.restart();
   await until(
@@ -124,7 +124,7 @@ t.test('a store that comes later than the node; one with another address for cli
     node.logs().some((line) => line.includes('S3_PUBLIC_ENDPOINT does not lead')),
   );
   await until('the check leaves nothing', () => s3.objects().length === 0);
-  const good = await startNode(t, { REDIS_URL: redis.url, ...s3.env });
+  const good = await startNode(t, { ...redis.env, ...s3.env });
   await until('it looked', () => s3.objects().length === 0 && isReady(good.url));
   t.notOk(good.logs().some((line) => line.includes('S3_PUBLIC_ENDPOINT')));
 });
@@ -174,8 +174,8 @@ t.test('what no message holds is removed, and what one holds stays', async (t) =
 });
 
 t.test('a node without a store serves everything but files', async (t) => {
-  const redis = await startRedis(t);
-  const node = await startNode(t, { REDIS_URL: redis.url, ROOMS_AUTH: 'trusted' });
+  const redis = await startAnyRedis(t);
+  const node = await startNode(t, { ...redis.env, ROOMS_AUTH: 'trusted' });
   t.equal(await isReady(node.url), true);
   t.equal((await fetch(`${node.url}/api/v1/rooms`)).status, 200);
 });

@@ -17,15 +17,15 @@ import { HealthyPair } from '../helpers/healthy-pair.js';
 import { request } from '../helpers/http.js';
 import { startNode, type TestNode } from '../helpers/node.js';
 import { startProxy } from '../helpers/proxy.js';
-import { startRedis } from '../helpers/redis.js';
 import { connect, open, type TestSocket } from '../helpers/socket.js';
+import { startAnyRedis } from '../helpers/topology.js';
 import { type Owner, sleep, until, within } from '../helpers/wait.js';
 
 const MIB = 1024 * 1024;
-const redis = await startRedis(t);
+const redis = await startAnyRedis(t);
 
 function start(env: Record<string, string> = {}): Promise<TestNode[]> {
-  return startNodes(t, 1, { REDIS_URL: redis.url, ...env });
+  return startNodes(t, 1, { ...redis.env, ...env });
 }
 
 /** Two who chat in a room of their own on this node. */
@@ -175,7 +175,7 @@ function refusal({ port }: TestNode, head: string): Promise<string> {
 
 t.test('more connections than there are file descriptors', async (t) => {
   const MAX_FILES = 300;
-  const env = { REDIS_URL: redis.url, ROOMS_AUTH: 'trusted', UPGRADE_RATE: '0' };
+  const env = { ...redis.env, ROOMS_AUTH: 'trusted', UPGRADE_RATE: '0' };
   const node = await startNode(t, env, { maxFiles: MAX_FILES });
   t.match(node.logs().join('\n'), /file descriptors is low/, 'it said so at its start');
   t.equal(await metric(node, 'parlance_max_fds'), MAX_FILES);
@@ -190,7 +190,7 @@ t.test('more connections than there are file descriptors', async (t) => {
   await until('what is too much is turned away', () => ended.size >= MAX_FILES);
   t.ok(ended.size < flood.length, `${ended.size} turned away`);
   // What the node needs itself is still there: new connections to Redis, for one.
-  for (const type of ['normal', 'pubsub']) await redis.ask(`CLIENT KILL TYPE ${type}`);
+  for (const type of ['normal', 'pubsub']) await redis.askAll(`CLIENT KILL TYPE ${type}`);
   await until(
     'they talk',
     async () => {

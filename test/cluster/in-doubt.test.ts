@@ -14,6 +14,7 @@ import { type Fate, type RedisProxy, startProxy } from '../helpers/proxy.js';
 import { startRedis } from '../helpers/redis.js';
 import { rng } from '../helpers/rng.js';
 import { type Frame, open } from '../helpers/socket.js';
+import { onlyOn } from '../helpers/topology.js';
 import { until } from '../helpers/wait.js';
 
 /** Made longer by IN_DOUBT_SENDS: 100000, say. */
@@ -36,6 +37,7 @@ interface Cuts {
   anything: number;
 }
 
+const PROXIED = onlyOn('one', 'a proxy is between the nodes and the one server that they know');
 const WAYS = ['late', 'answer', 'call', 'answer'] as const;
 
 /** Breaks the connection that appends at every eighth call, and now and then at any other answer. */
@@ -81,7 +83,7 @@ async function scene(t: Test, seed: number): Promise<Scene> {
 // Longer than other files may take, where it is asked for.
 if (SENDS > 2_000) t.setTimeout(SENDS * 20);
 
-t.test('sends with a ref, repeated at the other node until they are acknowledged', async (t) => {
+t.test('sends with a ref, repeated at the other node until they are acknowledged', PROXIED, async (t) => {
   if (SENDS > 2_000) t.setTimeout(SENDS * 20);
   const { nodes, rooms, cuts, proxy } = await scene(t, 1);
   const random = rng(3);
@@ -129,7 +131,7 @@ t.test('sends with a ref, repeated at the other node until they are acknowledged
   t.comment(`${JSON.stringify(cuts)}, ${repeats} sent again, ${refused} attempts refused`);
 });
 
-t.test('sends without a ref, each once', async (t) => {
+t.test('sends without a ref, each once', PROXIED, async (t) => {
   const { nodes, rooms, cuts, proxy } = await scene(t, 2);
   const senders = await Promise.all(
     rooms.flatMap((room) =>

@@ -2,15 +2,15 @@ import t from 'tap';
 import { createRoom, faultsIn, history, repeatsIn, startNodes } from '../helpers/chat.js';
 import { keepTalking, Member } from '../helpers/member.js';
 import { isReady, type TestNode } from '../helpers/node.js';
-import { startRedis } from '../helpers/redis.js';
+import { startAnyRedis } from '../helpers/topology.js';
 import { sleep, until } from '../helpers/wait.js';
 
 /** The lease, one renewal, and the cleaning up: what a dead node's people may go on being shown. */
 const LEFT_WITHIN_MS = 15_000;
 
 t.test('one of three nodes killed under load', async (t) => {
-  const redis = await startRedis(t);
-  const nodes = await startNodes(t, 3, { REDIS_URL: redis.url });
+  const redis = await startAnyRedis(t);
+  const nodes = await startNodes(t, 3, { ...redis.env });
   const [a, b, c] = nodes as [TestNode, TestNode, TestNode];
   const rooms = [await createRoom(a), await createRoom(a)];
   const join = (room: string, user: string, first: number, returns: boolean, label = user) => {
@@ -91,8 +91,8 @@ t.test('one of three nodes killed under load', async (t) => {
 });
 
 t.test('somebody who is cut off', async (t) => {
-  const redis = await startRedis(t);
-  const nodes = await startNodes(t, 2, { REDIS_URL: redis.url });
+  const redis = await startAnyRedis(t);
+  const nodes = await startNodes(t, 2, { ...redis.env });
   const [a, b] = nodes as [TestNode, TestNode];
   const room = await createRoom(a);
   const witness = await Member.join(t, { nodes: [b], room, user: 'witness' });

@@ -3,6 +3,7 @@ import { request } from '../helpers/http.js';
 import { keepTalking } from '../helpers/member.js';
 import { isReady } from '../helpers/node.js';
 import { say, scene, settle } from '../helpers/scene.js';
+import { startAnyRedis } from '../helpers/topology.js';
 import { sleep, until } from '../helpers/wait.js';
 
 const restarts = [
@@ -13,8 +14,9 @@ const restarts = [
 
 for (const { how, aof, awayMs } of restarts) {
   t.test(`Redis ended by ${how} under load, back after ${awayMs} ms`, async (t) => {
-    const world = await scene(t, aof);
-    const { redis, members } = world;
+    const redis = await startAnyRedis(t, { aof });
+    const world = await scene(t, redis);
+    const { members } = world;
     const talk = keepTalking(members);
     await until('it flows', () => members.every(({ acknowledged }) => acknowledged.size >= 20));
     await redis.stop(how);
@@ -50,8 +52,9 @@ for (const { how, aof, awayMs } of restarts) {
 }
 
 t.test('Redis away for longer than a node can serve without', async (t) => {
-  const world = await scene(t, 'always');
-  const { redis, nodes, members, rooms } = world;
+  const redis = await startAnyRedis(t, { aof: 'always' });
+  const world = await scene(t, redis);
+  const { nodes, members, rooms } = world;
   const contents = members.map(({ user, room }) => `${user} in ${room} says hello`);
   say(members, contents);
   await until('all are acknowledged', () => members.every(({ acknowledged }) => acknowledged.size === 1));

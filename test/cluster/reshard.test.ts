@@ -8,13 +8,14 @@ import type { TestNode } from '../helpers/node.js';
 import type { RedisServer } from '../helpers/redis.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
 import { settle } from '../helpers/scene.js';
+import { OWN_SERVERS } from '../helpers/topology.js';
 import { sleep, until } from '../helpers/wait.js';
 
 const HALFWAY_MS = 600;
 
-t.test('slots move under load', async (t) => {
+t.test('slots move under load', OWN_SERVERS, async (t) => {
   const cluster = await startRedisCluster(t, { primaries: 3 });
-  const nodes = await startNodes(t, 2, { REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' });
+  const nodes = await startNodes(t, 2, cluster.env);
   const rooms = await createRooms(nodes[0] as TestNode, 4);
   const members = await Promise.all(
     rooms.flatMap((room) =>
@@ -46,6 +47,8 @@ t.test('slots move under load', async (t) => {
   };
   await until('no send is open', () => open().length === 0, 20_000);
   await settle(t, { nodes, rooms, members }, sent);
+  const refused = members.flatMap((one) => [...one.refused]);
+  t.strictSame(refused, [], 'what met a slot on its way was sent on, and not refused');
 
   const recovered = () =>
     Promise.all(nodes.map((node) => metric(node, 'parlance_feed_recovered_messages_total')));

@@ -13,15 +13,15 @@ import {
 } from '../helpers/chat.js';
 import { Member } from '../helpers/member.js';
 import type { TestNode } from '../helpers/node.js';
-import { startRedis } from '../helpers/redis.js';
 import { connect, open, type TestSocket } from '../helpers/socket.js';
+import { startAnyRedis } from '../helpers/topology.js';
 import { sleep, until } from '../helpers/wait.js';
 
 const PAGE = 500;
 
 t.test('a client that was away', async (t) => {
-  const redis = await startRedis(t);
-  const nodes = await startNodes(t, 2, { REDIS_URL: redis.url });
+  const redis = await startAnyRedis(t);
+  const nodes = await startNodes(t, 2, { ...redis.env });
   const [a, b] = nodes as [TestNode, TestNode];
 
   /** A room with `count` messages of one person on node A. */

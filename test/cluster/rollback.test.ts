@@ -9,6 +9,7 @@ import type { TestNode } from '../helpers/node.js';
 import type { RedisServer } from '../helpers/redis.js';
 import { startSentinels } from '../helpers/redis-sentinel.js';
 import { open } from '../helpers/socket.js';
+import { OWN_SERVERS } from '../helpers/topology.js';
 import { sleep, until } from '../helpers/wait.js';
 
 const BEFORE = 5;
@@ -37,9 +38,9 @@ async function say(members: readonly Member[], contents: readonly string[]): Pro
 
 const contentsOf = (messages: readonly ChatMessage[]) => messages.map(({ content }) => content);
 
-t.test('fail-over to replicas that lag', async (t) => {
+t.test('fail-over to replicas that lag', OWN_SERVERS, async (t) => {
   const group = await startSentinels(t, { replicas: 2 });
-  const env = { REDIS_URL: '', REDIS_SENTINELS: group.sentinels, REDIS_SENTINEL_NAME: group.name };
+  const { env, target } = group;
   const [fast, [durable]] = await Promise.all([
     startNodes(t, 2, env),
     startNodes(t, 1, { ...env, DURABILITY: 'durable', WAIT_TIMEOUT: '300' }) as Promise<[TestNode]>,
@@ -140,11 +141,6 @@ t.test('fail-over to replicas that lag', async (t) => {
   });
 
   t.test('a connection given up while it still looks for the primary is made all the same', async (t) => {
-    const sentinels = group.sentinels.split(',').map((text) => {
-      const [host = '', port] = text.split(':');
-      return { host, port: Number(port) };
-    });
-    const target = { urls: [], cluster: false, sentinels, sentinelName: group.name };
     const client = connect(target, 'subscriptions', 'a-client', quiet) as Redis;
     t.teardown(() => disconnect(client));
     await until('it is ready', () => client.status === 'ready');

@@ -10,7 +10,7 @@ import { request } from '../helpers/http.js';
 import { containersOf, find, K8S, podOf, render } from '../helpers/kustomize.js';
 import { keepTalking, Member } from '../helpers/member.js';
 import { startNode, type TestNode } from '../helpers/node.js';
-import { startRedis } from '../helpers/redis.js';
+import { startAnyRedis } from '../helpers/topology.js';
 import { freePort, sleep, until, within } from '../helpers/wait.js';
 
 const NODES = 3;
@@ -43,11 +43,11 @@ async function terminate(node: TestNode, balancer: Balancer): Promise<number | n
 }
 
 t.test('a rollout of all nodes under load', async (t) => {
-  const redis = await startRedis(t);
+  const redis = await startAnyRedis(t);
   const ports: number[] = [];
   for (let i = 0; i < 2 * NODES; i += 1) ports.push(await freePort());
   const balancer = await startBalancer(t, ports, container?.readinessProbe as Probe);
-  const env = { REDIS_URL: redis.url, ROOMS_AUTH: 'trusted', DRAIN_MS: settings.DRAIN_MS ?? '' };
+  const env = { ...redis.env, ROOMS_AUTH: 'trusted', DRAIN_MS: settings.DRAIN_MS ?? '' };
   const start = (port: number | undefined) => startNode(t, { ...env, PORT: String(port) });
   const old = await Promise.all(ports.slice(0, NODES).map(start));
   await until('the balancer knows them', async () => {

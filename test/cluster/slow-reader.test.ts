@@ -3,8 +3,8 @@ import t from 'tap';
 import { createRoom, faultsIn, received, socketUrl, startNodes } from '../helpers/chat.js';
 import { request } from '../helpers/http.js';
 import type { TestNode } from '../helpers/node.js';
-import { startRedis } from '../helpers/redis.js';
 import { connect, open, type TestSocket } from '../helpers/socket.js';
+import { startAnyRedis } from '../helpers/topology.js';
 import { sleep, until } from '../helpers/wait.js';
 
 const TEXT_BYTES = 8_000;
@@ -44,8 +44,8 @@ async function flood(writer: TestSocket, count: number, look: () => Promise<void
 }
 
 t.test('sockets that do not read while their room is flooded', async (t) => {
-  const redis = await startRedis(t);
-  const [node] = (await startNodes(t, 1, { REDIS_URL: redis.url })) as [TestNode];
+  const redis = await startAnyRedis(t);
+  const [node] = (await startNodes(t, 1, { ...redis.env })) as [TestNode];
   const room = await createRoom(node);
   const writer = await open(socketUrl(node, room, 'writer'), { t });
   const quick = await open(socketUrl(node, room, 'quick'), { t });
@@ -104,8 +104,8 @@ t.test('sockets that do not read while their room is flooded', async (t) => {
 });
 
 t.test('a socket that does not read for too long', async (t) => {
-  const redis = await startRedis(t);
-  const [node] = (await startNodes(t, 1, { REDIS_URL: redis.url })) as [TestNode];
+  const redis = await startAnyRedis(t);
+  const [node] = (await startNodes(t, 1, { ...redis.env })) as [TestNode];
   const room = await createRoom(node);
   const writer = await open(socketUrl(node, room, 'writer'), { t });
   const slow = await open(socketUrl(node, room, 'slow'), { t });
@@ -131,8 +131,8 @@ t.test('a socket that does not read for too long', async (t) => {
 });
 
 t.test('a socket that asks without end and never reads', async (t) => {
-  const redis = await startRedis(t);
-  const [node] = (await startNodes(t, 1, { REDIS_URL: redis.url })) as [TestNode];
+  const redis = await startAnyRedis(t);
+  const [node] = (await startNodes(t, 1, { ...redis.env })) as [TestNode];
   const room = await createRoom(node);
   const socket = connect(socketUrl(node, room, 'asker'), { t });
   await socket.opened;

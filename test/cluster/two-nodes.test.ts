@@ -11,9 +11,9 @@ import {
 } from '../helpers/chat.js';
 import { request } from '../helpers/http.js';
 import type { TestNode } from '../helpers/node.js';
-import { startRedis } from '../helpers/redis.js';
 import { rng } from '../helpers/rng.js';
 import { open, type TestSocket } from '../helpers/socket.js';
+import { startAnyRedis } from '../helpers/topology.js';
 import { until } from '../helpers/wait.js';
 
 const ROOMS = 50;
@@ -22,8 +22,8 @@ const EACH = 3;
 const SENT = MEMBERS * EACH;
 
 t.test('fifty rooms of twenty over two nodes', async (t) => {
-  const redis = await startRedis(t);
-  const [a, b] = (await startNodes(t, 2, { REDIS_URL: redis.url })) as [TestNode, TestNode];
+  const redis = await startAnyRedis(t);
+  const [a, b] = (await startNodes(t, 2, { ...redis.env })) as [TestNode, TestNode];
   const rooms = await createRooms(a, ROOMS);
   const crowd = new Map<string, TestSocket[]>();
   for (const room of rooms) {

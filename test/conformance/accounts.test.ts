@@ -199,7 +199,7 @@ t.test('neither passwords nor tokens reach a log line', async (t) => {
 });
 
 t.test('without local accounts both are not there', async (t) => {
-  const node = await startNode(t, { REDIS_URL: service.redis.url, LOCAL_ACCOUNTS: 'false' });
+  const node = await startNode(t, { ...service.redis.env, LOCAL_ACCOUNTS: 'false' });
   for (const path of ['register', 'login']) {
     for (const body of [{ email: mailOf('off'), password: PASSWORD }, {}]) {
       const response = await fetch(`${node.url}/api/auth/${path}`, {

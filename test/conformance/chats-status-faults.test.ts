@@ -27,7 +27,7 @@ t.test('a node that is killed stops counting within 15 s, without hurry or help'
   const again = Date.now();
   await b.kill9();
   await sleep(DEAD_NODE_MS - 5_000);
-  const c = await startNode(t, { REDIS_URL: pair.redis.url });
+  const c = await startNode(t, pair.redis.env);
   const status = await statusAt(c, kept.id);
   t.equal(status.is_online, false);
   const last = Date.parse(status.last_seen);
@@ -44,7 +44,7 @@ t.test('while Redis is away and just after, nobody goes offline for it', async (
   const [a, b] = pair.nodes;
   await join(a);
   await untilOnline([a, b], id, true);
-  await pair.redis.ask('SAVE');
+  await pair.redis.askAll('SAVE');
   await pair.redis.stop();
   // Longer than a lease: all leases have run out when it is back.
   await sleep(10_000);

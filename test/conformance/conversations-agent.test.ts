@@ -18,7 +18,7 @@ import { until } from '../helpers/wait.js';
 
 const service = await startService(t, { AGENT: 'echo', AGENT_RATE: '5', ROOMS_AUTH: 'jwt' });
 /** A node without an agent, on which ids are believed. */
-const plain = await startNode(t, { REDIS_URL: service.redis.url, ROOMS_AUTH: 'trusted' });
+const plain = await startNode(t, { ...service.redis.env, ROOMS_AUTH: 'trusted' });
 /** For an answer, on a busy machine. */
 const PATIENCE_MS = 20_000;
 const AGENT = '7061726c-616e-8001-8000-000000000000';

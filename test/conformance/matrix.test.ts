@@ -4,9 +4,9 @@ import t from 'tap';
 import { formatUuid } from '../../src/core/ids.js';
 import { request } from '../helpers/http.js';
 import { startNode, type TestNode } from '../helpers/node.js';
-import { startRedis } from '../helpers/redis.js';
 import { type Frame, open, type TestSocket } from '../helpers/socket.js';
 import { mintToken } from '../helpers/token.js';
+import { startAnyRedis } from '../helpers/topology.js';
 import type { Owner } from '../helpers/wait.js';
 
 const DIALECTS = ['skillarena', 'netrox', 'chats', 'conversations', 'rooms'] as const;
@@ -70,8 +70,8 @@ interface World {
 }
 
 async function startWorld(t: Owner): Promise<World> {
-  const redis = await startRedis(t);
-  const env = { REDIS_URL: redis.url, SOCKET_RATE: '0', RECEIPT_RESEND_MS: '0' };
+  const redis = await startAnyRedis(t);
+  const env = { ...redis.env, SOCKET_RATE: '0', RECEIPT_RESEND_MS: '0' };
   const nodes: [TestNode, TestNode] = [await startNode(t, env), await startNode(t, env)];
   const tokens: Record<string, string> = {};
   for (const user of [ALICE, BOB, CAROL]) {

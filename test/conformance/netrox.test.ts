@@ -15,8 +15,8 @@ import {
   startPair,
 } from '../helpers/netrox.js';
 import { startNode } from '../helpers/node.js';
-import { startRedis } from '../helpers/redis.js';
 import { mintToken } from '../helpers/token.js';
+import { startAnyRedis } from '../helpers/topology.js';
 
 const pair = await startPair(t);
 
@@ -262,7 +262,7 @@ t.test('seen: whether the receiver has read it, and a GET reads nothing', async 
 });
 
 t.test('429: in the envelope, with Retry-After', async (t) => {
-  const node = await startNode(t, { REDIS_URL: pair.redis.url, RATE_LIMIT_MAX: '2' });
+  const node = await startNode(t, { ...pair.redis.env, RATE_LIMIT_MAX: '2' });
   const token = await mintToken({ sub: 'eager' });
   for (const path of PATHS) {
     let answer = await request<Envelope>('GET', node.url + path, { token });
@@ -275,8 +275,8 @@ t.test('429: in the envelope, with Retry-After', async (t) => {
 });
 
 t.test('503: in the envelope, with Retry-After, while Redis is away', async (t) => {
-  const redis = await startRedis(t);
-  const node = await startNode(t, { REDIS_URL: redis.url });
+  const redis = await startAnyRedis(t);
+  const node = await startNode(t, redis.env);
   const token = await mintToken({ sub: 'ann' });
   t.equal((await request('GET', `${node.url}${PATHS[1]}`, { token })).status, 200);
   await redis.kill9();

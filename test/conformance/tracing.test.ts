@@ -8,8 +8,8 @@ import t, { type Test } from 'tap';
 import { createRoom, post } from '../helpers/chat.js';
 import { request } from '../helpers/http.js';
 import { startNode, type TestNode } from '../helpers/node.js';
-import { startRedis } from '../helpers/redis.js';
 import { open } from '../helpers/socket.js';
+import { startAnyRedis } from '../helpers/topology.js';
 import { until } from '../helpers/wait.js';
 
 interface Span {
@@ -43,7 +43,7 @@ const linesOf = (node: TestNode) =>
   node.logs().flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Record<string, unknown>] : []));
 const requestsOf = (node: TestNode) => linesOf(node).filter(({ msg }) => msg === 'request');
 
-const redis = await startRedis(t);
+const redis = await startAnyRedis(t);
 /** Says, when asked, how much of OpenTelemetry is loaded beyond the interface that other packages have in them. */
 const PROBE = `process.on('SIGUSR2', () => console.log('loaded: ' +
   Object.keys(require.cache).filter((file) => /@opentelemetry.(sdk|exporter|otlp)/.test(file)).length));`;
@@ -55,7 +55,7 @@ async function startProbed(
   const probe = join(t.testdir({ 'probe.cjs': '' }), 'probe.cjs');
   writeFileSync(probe, PROBE);
   const node = await startNode(t, {
-    REDIS_URL: redis.url,
+    ...redis.env,
     ROOMS_AUTH: 'trusted',
     NODE_OPTIONS: `--require ${probe}`,
     ...env,

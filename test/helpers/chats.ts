@@ -3,9 +3,9 @@
 import type { Test } from 'tap';
 import { type Answer, type RequestOptions, request } from './http.js';
 import { startNode, type TestNode } from './node.js';
-import { type RedisServer, startRedis } from './redis.js';
 import { type ConnectOptions, connect, type Frame, open, type TestSocket } from './socket.js';
 import { mintToken } from './token.js';
+import { type AnyRedis, startAnyRedis } from './topology.js';
 import type { Owner } from './wait.js';
 
 export const SECONDS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
@@ -46,12 +46,12 @@ export interface Person {
 
 /** Two nodes behind nothing: each call goes to the other one than the last. */
 export class ChatsPair {
-  readonly redis: RedisServer;
+  readonly redis: AnyRedis;
   readonly nodes: readonly [TestNode, TestNode];
   #turn = 0;
   #people = 100;
 
-  constructor(redis: RedisServer, nodes: readonly [TestNode, TestNode]) {
+  constructor(redis: AnyRedis, nodes: readonly [TestNode, TestNode]) {
     this.redis = redis;
     this.nodes = nodes;
   }
@@ -122,8 +122,8 @@ export class ChatsPair {
 
 /** Starts a Redis and two nodes with this environment. */
 export async function startChats(t: Owner, env: Record<string, string> = {}): Promise<ChatsPair> {
-  const redis = await startRedis(t);
-  const full = { REDIS_URL: redis.url, ...env };
+  const redis = await startAnyRedis(t);
+  const full = { ...redis.env, ...env };
   const [a, b] = await Promise.all([startNode(t, full), startNode(t, full)]);
   return new ChatsPair(redis, [a, b]);
 }

@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto';
 import type { Test } from 'tap';
 import { type Answer, type RequestOptions, request } from './http.js';
 import { startNode, type TestNode } from './node.js';
-import { type RedisServer, startRedis } from './redis.js';
 import { type ConnectOptions, connect, open, type TestSocket } from './socket.js';
 import { mintToken } from './token.js';
+import { type AnyRedis, startAnyRedis } from './topology.js';
 import type { Owner } from './wait.js';
 
 export type Body = Record<string, unknown>;
@@ -25,12 +25,12 @@ export interface Person {
 
 /** Two nodes on one Redis. */
 export class Service {
-  readonly redis: RedisServer;
+  readonly redis: AnyRedis;
   readonly nodes: readonly [TestNode, TestNode];
   #turn = 0;
   #people = 0;
 
-  constructor(redis: RedisServer, nodes: readonly [TestNode, TestNode]) {
+  constructor(redis: AnyRedis, nodes: readonly [TestNode, TestNode]) {
     this.redis = redis;
     this.nodes = nodes;
   }
@@ -102,8 +102,8 @@ export class Service {
 
 /** Starts a Redis and two nodes with this environment. */
 export async function startService(t: Owner, env: Record<string, string> = {}): Promise<Service> {
-  const redis = await startRedis(t);
-  const full = { REDIS_URL: redis.url, ...env };
+  const redis = await startAnyRedis(t);
+  const full = { ...redis.env, ...env };
   const [a, b] = await Promise.all([startNode(t, full), startNode(t, full)]);
   return new Service(redis, [a, b]);
 }

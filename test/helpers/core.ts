@@ -5,6 +5,7 @@ import type { Attachment, Message } from '../../src/core/model.js';
 import { People } from '../../src/core/people.js';
 import { Receipts } from '../../src/core/receipts.js';
 import { Rooms } from '../../src/core/rooms.js';
+import type { RedisTarget } from '../../src/redis/connection.js';
 import { RedisSide } from '../../src/redis/side.js';
 import type { Owner } from './wait.js';
 
@@ -19,7 +20,7 @@ export interface Said {
   attachments?: Attachment[];
 }
 
-/** The core over the Redis at `url`. */
+/** The core over the Redis of some nodes. */
 export class Core {
   readonly rooms: Rooms;
   readonly people: People;
@@ -27,9 +28,9 @@ export class Core {
   readonly receipts: Receipts;
   readonly #redis: RedisSide;
 
-  constructor(t: Owner, url: string) {
+  constructor(t: Owner, target: RedisTarget) {
     const redis = new RedisSide({
-      target: { urls: [url], cluster: false, sentinels: [], sentinelName: undefined },
+      target,
       nodeId: 'test',
       requirements: { durability: 'fast', waitReplicas: 0, waitTimeoutMs: 1_000 },
       keepMessages: 0,

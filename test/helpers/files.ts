@@ -2,10 +2,10 @@
 
 import { type Answer, request } from './http.js';
 import { startNode, type TestNode } from './node.js';
-import { type RedisServer, startRedis } from './redis.js';
 import { type S3Server, startS3 } from './s3.js';
 import { open, type TestSocket } from './socket.js';
 import { mintToken } from './token.js';
+import { type AnyRedis, startAnyRedis } from './topology.js';
 import type { Owner } from './wait.js';
 
 /** A part of a form: a field, or a file. */
@@ -42,12 +42,12 @@ function typeOf(part: FormPart): string[] {
 
 /** See {@link startFileWorld}. */
 export class FileWorld {
-  readonly redis: RedisServer;
+  readonly redis: AnyRedis;
   readonly s3: S3Server;
   readonly nodes: readonly [TestNode, TestNode];
   #turn = 0;
 
-  constructor(redis: RedisServer, s3: S3Server, nodes: readonly [TestNode, TestNode]) {
+  constructor(redis: AnyRedis, s3: S3Server, nodes: readonly [TestNode, TestNode]) {
     this.redis = redis;
     this.s3 = s3;
     this.nodes = nodes;
@@ -106,8 +106,8 @@ export class FileWorld {
 
 /** Starts a Redis, a store, and two nodes on them. */
 export async function startFileWorld(t: Owner, env: Record<string, string> = {}): Promise<FileWorld> {
-  const [redis, s3] = await Promise.all([startRedis(t), startS3(t)]);
-  const full = { REDIS_URL: redis.url, ...s3.env, ...env };
+  const [redis, s3] = await Promise.all([startAnyRedis(t), startS3(t)]);
+  const full = { ...redis.env, ...s3.env, ...env };
   const [a, b] = await Promise.all([startNode(t, full), startNode(t, full)]);
   return new FileWorld(redis, s3, [a, b]);
 }

@@ -14,20 +14,16 @@ import { type RealtimeStats, realtimeStats } from '../../src/realtime/stats.js';
 import { keys } from '../../src/redis/keys.js';
 import { RedisSide } from '../../src/redis/side.js';
 import { type ChatMessage, messagesIn, offsetOf } from './chat.js';
-import { startRedis } from './redis.js';
+import { type RedisPlace, startRedis } from './redis.js';
 import type { Frame } from './socket.js';
 import { type Owner, until } from './wait.js';
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** The Redis side of a node, as a node makes it. */
-export function redisSide(
-  t: Owner,
-  url: string,
-  more: { keepMessages?: number; cluster?: boolean } = {},
-): RedisSide {
+export function redisSide(t: Owner, { target }: RedisPlace, more: { keepMessages?: number } = {}): RedisSide {
   const side = new RedisSide({
-    target: { urls: url.split(','), cluster: more.cluster ?? false, sentinels: [], sentinelName: undefined },
+    target,
     nodeId: 'test',
     requirements: { durability: 'fast', waitReplicas: 0, waitTimeoutMs: 1_000 },
     keepMessages: more.keepMessages ?? 0,
@@ -118,7 +114,7 @@ export interface World {
 /** Starts a Redis and a hub over it. With `checks` the hub looks at the tips every two seconds, as in a node. */
 export async function startWorld(t: Owner, { checks = false, newest = 50 } = {}): Promise<World> {
   const server = await startRedis(t);
-  const side = redisSide(t, server.url);
+  const side = redisSide(t, server);
   const redis = new Redis(server.url);
   t.teardown(() => redis.disconnect());
   const stats = realtimeStats();

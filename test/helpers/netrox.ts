@@ -4,9 +4,9 @@ import type { Test } from 'tap';
 import { Core } from './core.js';
 import { type Answer, type RequestOptions, request } from './http.js';
 import { startNode, type TestNode } from './node.js';
-import { type RedisServer, startRedis } from './redis.js';
 import { type ConnectOptions, connect, type Frame, open, type TestSocket } from './socket.js';
 import { mintToken } from './token.js';
+import { type AnyRedis, startAnyRedis } from './topology.js';
 import type { Owner } from './wait.js';
 
 /** The envelope of every answer. */
@@ -66,12 +66,12 @@ export interface Person {
 
 /** Two nodes behind nothing: each call goes to the other one than the last. */
 export class Pair {
-  readonly redis: RedisServer;
+  readonly redis: AnyRedis;
   readonly nodes: readonly [TestNode, TestNode];
   readonly core: Core;
   #turn = 0;
 
-  constructor(redis: RedisServer, nodes: readonly [TestNode, TestNode], core: Core) {
+  constructor(redis: AnyRedis, nodes: readonly [TestNode, TestNode], core: Core) {
     this.redis = redis;
     this.nodes = nodes;
     this.core = core;
@@ -124,10 +124,10 @@ export class Pair {
 }
 
 export async function startPair(t: Owner, env: Record<string, string> = {}): Promise<Pair> {
-  const redis = await startRedis(t);
-  const full = { REDIS_URL: redis.url, ...env };
+  const redis = await startAnyRedis(t);
+  const full = { ...redis.env, ...env };
   const [a, b] = await Promise.all([startNode(t, full), startNode(t, full)]);
-  return new Pair(redis, [a, b], new Core(t, redis.url));
+  return new Pair(redis, [a, b], new Core(t, redis.target));
 }
 
 /** Checks that an answer is an error as the document shows errors, and nothing else. */

@@ -1,15 +1,11 @@
 /** Real Redis Clusters on loopback. */
 
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
-import { type RedisOptions, type RedisServer, startRedis } from './redis.js';
+import { type RedisOptions, type RedisPlace, type RedisServer, startRedis } from './redis.js';
 import { type Owner, until } from './wait.js';
 
-const run = promisify(execFile);
-const CLI = process.env.REDIS_CLI ?? 'redis-cli';
-const CREATE_MS = 60_000;
 const READY_MS = 30_000;
+const CREATING_TIMEOUT_MS = 1_000;
 
 /** How many servers, and how each is set up. */
 export interface ClusterOptions extends RedisOptions {
@@ -21,9 +17,7 @@ export interface ClusterOptions extends RedisOptions {
 }
 
 /** A running cluster. */
-export interface RedisCluster {
-  /** `REDIS_URL` of the whole: every server, as a comma list. */
-  readonly url: string;
+export interface RedisCluster extends RedisPlace {
   readonly seeds: { host: string; port: number }[];
   /** Primaries first, as they were at the start. */
   readonly servers: RedisServer[];
@@ -51,10 +45,17 @@ export async function startRedisCluster(t: Owner, options: ClusterOptions = {}):
   const servers: RedisServer[] = [];
   // One after the other: a port is only safe from the next choice once something listens on it.
   for (let i = 0; i < primaries + replicas; i += 1) servers.push(await startRedis(t, { ...redis, settings }));
-  await create(servers, replicas / primaries);
-  await until('the cluster is complete', () => allReady(servers, primaries, replicas), READY_MS, 100);
+  const timeout = (ms: number) =>
+    Promise.all(servers.map((server) => tell(server, `CONFIG SET cluster-node-timeout ${ms}`)));
+  // Who gives others much time also tells them things seldom.
+  await timeout(CREATING_TIMEOUT_MS);
+  await create(servers, primaries);
+  await until('the cluster is complete', () => allReady(servers, primaries, replicas), READY_MS, 50);
+  await timeout(nodeTimeoutMs);
+  const urls = servers.map((server) => server.url);
   return {
-    url: servers.map((server) => server.url).join(','),
+    env: { REDIS_URL: urls.join(','), REDIS_CLUSTER: 'true' },
+    target: { urls, cluster: true, sentinels: [], sentinelName: undefined },
     seeds: servers.map(({ port }) => ({ host: '127.0.0.1', port })),
     servers,
     primaryOf: (slot) => primaryOf(servers, slot),
@@ -65,17 +66,34 @@ export async function startRedisCluster(t: Owner, options: ClusterOptions = {}):
   };
 }
 
-async function create(servers: RedisServer[], replicasEach: number): Promise<void> {
-  const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
-  const args = [
-    '--cluster',
-    'create',
-    ...addresses,
-    '--cluster-replicas',
-    String(replicasEach),
-    '--cluster-yes',
-  ];
-  await run(CLI, args, { timeout: CREATE_MS, killSignal: 'SIGKILL' });
+/** Every server of a cluster has as many. */
+const SLOTS = 16_384;
+
+// By hand: redis-cli waits by whole seconds.
+async function create(servers: RedisServer[], primaries: number): Promise<void> {
+  const ids = await Promise.all(servers.map((server) => tell(server, 'CLUSTER MYID')));
+  for (const [i, server] of servers.entries()) {
+    // Epochs of their own: primaries of the same one would have to settle that first.
+    await tell(server, `CLUSTER SET-CONFIG-EPOCH ${i + 1}`);
+    const edge = (n: number) => Math.round((SLOTS * n) / primaries);
+    if (i < primaries) await tell(server, `CLUSTER ADDSLOTSRANGE ${edge(i)} ${edge(i + 1) - 1}`);
+  }
+  // Each is told of each: to hear of the others by gossip takes seconds.
+  for (const [i, server] of servers.entries())
+    for (const { port } of servers.slice(i + 1)) await tell(server, `CLUSTER MEET 127.0.0.1 ${port}`);
+  const follow = (replica: RedisServer, i: number) => {
+    const id = ids[i % primaries];
+    const command = `CLUSTER REPLICATE ${id}`;
+    return until('a replica knows its primary', () => tell(replica, command).then(() => true), READY_MS);
+  };
+  await Promise.all(servers.slice(primaries).map(follow));
+}
+
+/** The one line that a server answers; throws when it refuses. */
+async function tell(server: RedisServer, command: string): Promise<string> {
+  const answer = await server.ask(command);
+  if (answer.startsWith('-')) throw new Error(`${command}: ${answer}`);
+  return answer.trim().split('\r\n').at(-1) as string;
 }
 
 async function allReady(servers: RedisServer[], primaries: number, replicas: number): Promise<boolean> {

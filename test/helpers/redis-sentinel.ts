@@ -3,30 +3,29 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startProgram } from './process.js';
-import { askRedis, type RedisOptions, type RedisServer, startRedis } from './redis.js';
+import { askRedis, type RedisOptions, type RedisPlace, type RedisServer, startRedis } from './redis.js';
 import { freePort, type Owner, until } from './wait.js';
 
 const BINARY = process.env.REDIS_SERVER ?? 'redis-server';
 const READY_MS = 30_000;
-/** After how long a silent primary counts as dead. */
-const DOWN_MS = 1_500;
+const NAME = 'chat';
+
+/** How many replicas, how each server is set up, and after how long a silent primary counts as dead. */
+export interface SentinelOptions extends RedisOptions {
+  replicas?: number;
+  downMs?: number;
+}
 
 /** A running group. */
-export interface SentinelGroup {
-  readonly name: string;
-  /** What a node is told: `REDIS_SENTINELS`. */
-  readonly sentinels: string;
+export interface SentinelGroup extends RedisPlace {
   readonly servers: RedisServer[];
   /** Who the sentinels say is primary. */
   primary(): Promise<RedisServer>;
 }
 
 /** Starts one primary with `replicas`, and three sentinels; waits until all know of each other and are in step. */
-export async function startSentinels(
-  t: Owner,
-  options: RedisOptions & { replicas?: number } = {},
-): Promise<SentinelGroup> {
-  const { replicas = 2, ...redis } = options;
+export async function startSentinels(t: Owner, options: SentinelOptions = {}): Promise<SentinelGroup> {
+  const { replicas = 2, downMs = 1_500, ...redis } = options;
   const settings = { 'repl-diskless-sync-delay': '0', ...redis.settings };
   const first = await startRedis(t, { ...redis, settings });
   const servers = [first];
@@ -34,26 +33,34 @@ export async function startSentinels(
     const replicaof = `127.0.0.1 ${first.port}`;
     servers.push(await startRedis(t, { ...redis, settings: { ...settings, replicaof } }));
   }
+  // First: a sentinel asks a primary for its replicas when it starts, and then not for ten seconds.
+  await until(
+    'the replicas are in step',
+    async () => ((await first.ask('INFO replication')).match(/state=online/g) ?? []).length === replicas,
+    READY_MS,
+  );
   const ports: number[] = [];
-  for (let i = 0; i < 3; i += 1) ports.push(await startSentinel(t, first));
+  for (let i = 0; i < 3; i += 1) ports.push(await startSentinel(t, first, downMs));
   const ready = async () => {
-    const answers = await Promise.all(ports.map((port) => askRedis(port, 'SENTINEL MASTER chat')));
-    const synced = await first.ask('INFO replication');
+    const answers = await Promise.all(ports.map((port) => askRedis(port, `SENTINEL MASTER ${NAME}`)));
     return (
       answers.every((text) => fieldOf(text, 'num-slaves') === String(replicas)) &&
-      answers.every((text) => fieldOf(text, 'num-other-sentinels') === '2') &&
-      (synced.match(/state=online/g) ?? []).length === replicas
+      answers.every((text) => fieldOf(text, 'num-other-sentinels') === '2')
     );
   };
-  await until('the sentinels know everybody', ready, READY_MS, 100);
+  await until('the sentinels know everybody', ready, READY_MS, 50);
+  const sentinels = ports.map((port) => ({ host: '127.0.0.1', port }));
   return {
-    name: 'chat',
-    sentinels: ports.map((port) => `127.0.0.1:${port}`).join(','),
+    env: {
+      REDIS_SENTINELS: sentinels.map(({ host, port }) => `${host}:${port}`).join(','),
+      REDIS_SENTINEL_NAME: NAME,
+    },
+    target: { urls: [], cluster: false, sentinels, sentinelName: NAME },
     servers,
     primary: () =>
       until('the sentinels agree on a primary', async () => {
         const answers = await Promise.all(
-          ports.map((port) => askRedis(port, 'SENTINEL GET-MASTER-ADDR-BY-NAME chat')),
+          ports.map((port) => askRedis(port, `SENTINEL GET-MASTER-ADDR-BY-NAME ${NAME}`)),
         );
         const found = new Set(answers.map((text) => Number(/\r\n(\d+)\r\n$/.exec(text)?.[1])));
         const [port] = found;
@@ -62,7 +69,7 @@ export async function startSentinels(
   };
 }
 
-async function startSentinel(t: Owner, primary: RedisServer): Promise<number> {
+async function startSentinel(t: Owner, primary: RedisServer, downMs: number): Promise<number> {
   const port = await freePort();
   const file = join(primary.dir, `sentinel-${port}.conf`);
   writeFileSync(
@@ -70,10 +77,10 @@ async function startSentinel(t: Owner, primary: RedisServer): Promise<number> {
     [
       `port ${port}`,
       'bind 127.0.0.1',
-      `sentinel monitor chat 127.0.0.1 ${primary.port} 2`,
-      `sentinel down-after-milliseconds chat ${DOWN_MS}`,
-      'sentinel failover-timeout chat 10000',
-      'sentinel parallel-syncs chat 1',
+      `sentinel monitor ${NAME} 127.0.0.1 ${primary.port} 2`,
+      `sentinel down-after-milliseconds ${NAME} ${downMs}`,
+      `sentinel failover-timeout ${NAME} 10000`,
+      `sentinel parallel-syncs ${NAME} 1`,
     ].join('\n'),
   );
   startProgram(t, `sentinel on ${port}`, BINARY, [file, '--sentinel'], {

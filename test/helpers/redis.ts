@@ -5,6 +5,12 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  type Client,
+  connect as connectClient,
+  disconnect,
+  type RedisTarget,
+} from '../../src/redis/connection.js';
 import { type Program, startProgram, withLogs } from './process.js';
 import { freePort, type Owner, until } from './wait.js';
 
@@ -13,6 +19,7 @@ const READY_MS = 15_000;
 const BINARY = process.env.REDIS_SERVER ?? 'redis-server';
 /** A write past the limit of a file's size must fail as it does on a full disk: by default it would end the process. */
 const WITHOUT_SIGXFSZ = ['-c', 'trap "" XFSZ; exec "$0" "$@"'];
+const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** How a private Redis is set up. The defaults keep nothing on disk. */
 export interface RedisOptions {
@@ -24,8 +31,16 @@ export interface RedisOptions {
   settings?: Record<string, string>;
 }
 
+/** Where a Redis is that a test has started: one server, a Sentinel group, or a cluster. */
+export interface RedisPlace {
+  /** What a node is told. */
+  readonly env: Record<string, string>;
+  /** The same for what runs in the test's own process. */
+  readonly target: RedisTarget;
+}
+
 /** A running Redis. After `stop` or `kill9`, `restart` brings it back on the same port and data. */
-export interface RedisServer {
+export interface RedisServer extends RedisPlace {
   readonly url: string;
   readonly port: number;
   readonly dir: string;
@@ -58,8 +73,11 @@ export async function startRedis(t: Owner, options: RedisOptions = {}): Promise<
     program.proc.kill('SIGCONT');
     await program.stop(signal);
   };
+  const url = `redis://127.0.0.1:${port}`;
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url,
+    env: { REDIS_URL: url },
+    target: { urls: [url], cluster: false, sentinels: [], sentinelName: undefined },
     port,
     dir,
     get pid() {
@@ -107,6 +125,17 @@ export function askRedis(port: number, command: string, ms = 1000): Promise<stri
     socket.once('error', reject);
     socket.once('close', () => reject(new Error(`port ${port} closed without an answer to ${command}`)));
   });
+}
+
+/** A client as a node has it, for what the test itself asks. It ends with the test. */
+export function clientOf(
+  t: Owner,
+  { target }: RedisPlace,
+  role: 'commands' | 'subscriptions' = 'commands',
+): Client {
+  const client = connectClient(target, role, 'test', QUIET);
+  t.teardown(() => disconnect(client));
+  return client;
 }
 
 async function launch(t: Owner, dir: string, port: number, options: RedisOptions): Promise<Program> {

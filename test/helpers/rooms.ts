@@ -3,8 +3,9 @@
 import type { Test } from 'tap';
 import { type Answer, type RequestOptions, request } from './http.js';
 import { startNode, type TestNode } from './node.js';
-import { type RedisOptions, type RedisServer, startRedis } from './redis.js';
+import type { RedisOptions } from './redis.js';
 import { type ConnectOptions, connect, type Frame, open, type TestSocket } from './socket.js';
+import { type AnyRedis, startAnyRedis } from './topology.js';
 import type { Owner } from './wait.js';
 
 /** A message as the document shows it. */
@@ -23,11 +24,11 @@ export const DECIMAL = /^[1-9]\d*$/;
 
 /** Two nodes behind nothing: each call goes to the other one than the last. */
 export class Pair {
-  readonly redis: RedisServer;
+  readonly redis: AnyRedis;
   readonly nodes: readonly [TestNode, TestNode];
   #turn = 0;
 
-  constructor(redis: RedisServer, nodes: readonly [TestNode, TestNode]) {
+  constructor(redis: AnyRedis, nodes: readonly [TestNode, TestNode]) {
     this.redis = redis;
     this.nodes = nodes;
   }
@@ -91,8 +92,8 @@ export async function startPair(
   env: Record<string, string> = {},
   redisOptions: RedisOptions = {},
 ): Promise<Pair> {
-  const redis = await startRedis(t, redisOptions);
-  const full = { REDIS_URL: redis.url, ROOMS_AUTH: 'trusted', ...env };
+  const redis = await startAnyRedis(t, redisOptions);
+  const full = { ...redis.env, ROOMS_AUTH: 'trusted', ...env };
   const [a, b] = await Promise.all([startNode(t, full), startNode(t, full)]);
   return new Pair(redis, [a, b]);
 }

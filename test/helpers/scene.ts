@@ -1,30 +1,21 @@
-/** Two nodes over one Redis that things happen to, with people talking in three rooms, and the final account. */
+/** Two nodes over a Redis that things happen to, with people talking in three rooms, and the final account. */
 
 import type { Test } from 'tap';
 import { createRoom, faultsIn, history, repeatsIn, startNodes } from './chat.js';
 import { Member } from './member.js';
 import type { TestNode } from './node.js';
-import { type RedisServer, startRedis } from './redis.js';
+import type { RedisPlace } from './redis.js';
 import { type Owner, until } from './wait.js';
 
 export interface Scene {
-  redis: RedisServer;
   nodes: TestNode[];
   rooms: string[];
   members: Member[];
 }
 
-/**
- * Two nodes, three rooms, four people in each over both nodes; nobody comes back who is cut off. `reach` says where the
- * nodes find Redis: itself, unless something is to stand in between.
- */
-export async function scene(
-  t: Owner,
-  aof: 'everysec' | 'always',
-  reach: (redis: RedisServer) => Promise<string> = async ({ url }) => url,
-): Promise<Scene> {
-  const redis = await startRedis(t, { aof });
-  const nodes = await startNodes(t, 2, { REDIS_URL: await reach(redis) });
+/** Two nodes, three rooms, four people in each over both nodes; nobody comes back who is cut off. */
+export async function scene(t: Owner, redis: Pick<RedisPlace, 'env'>): Promise<Scene> {
+  const nodes = await startNodes(t, 2, redis.env);
   const rooms: string[] = [];
   for (let i = 0; i < 3; i += 1) rooms.push(await createRoom(nodes[0] as TestNode));
   const members = await Promise.all(
@@ -32,7 +23,7 @@ export async function scene(
       [0, 1, 2, 3].map((i) => Member.join(t, { nodes, room, user: `user-${i}`, first: i, returns: false })),
     ),
   );
-  return { redis, nodes, rooms, members };
+  return { nodes, rooms, members };
 }
 
 export function say(members: readonly Member[], contents: readonly string[]): void {
@@ -42,11 +33,7 @@ export function say(members: readonly Member[], contents: readonly string[]): vo
 }
 
 /** Every member has what was stored, once and in order; what was acknowledged is stored; nothing is stored twice. */
-export async function settle(
-  t: Test,
-  { nodes, rooms, members }: Omit<Scene, 'redis'>,
-  sent: string[],
-): Promise<void> {
+export async function settle(t: Test, { nodes, rooms, members }: Scene, sent: string[]): Promise<void> {
   const stored = new Map<string, string[]>();
   for (const room of rooms) {
     const log = await history(nodes[0] as TestNode, room);

@@ -3,9 +3,9 @@
 import type { Test } from 'tap';
 import { type Answer, type RequestOptions, request } from './http.js';
 import { startNode, type TestNode } from './node.js';
-import { type RedisServer, startRedis } from './redis.js';
 import { type ConnectOptions, connect, type Frame, open, type TestSocket } from './socket.js';
 import { mintToken } from './token.js';
+import { type AnyRedis, startAnyRedis } from './topology.js';
 import type { Owner } from './wait.js';
 
 /** A message as the document shows it, with what is added to it. */
@@ -47,11 +47,11 @@ export const DECIMAL = /^[1-9]\d*$/;
 
 /** Two nodes behind nothing: each call goes to the other one than the last. */
 export class Pair {
-  readonly redis: RedisServer;
+  readonly redis: AnyRedis;
   readonly nodes: readonly [TestNode, TestNode];
   #turn = 0;
 
-  constructor(redis: RedisServer, nodes: readonly [TestNode, TestNode]) {
+  constructor(redis: AnyRedis, nodes: readonly [TestNode, TestNode]) {
     this.redis = redis;
     this.nodes = nodes;
   }
@@ -105,8 +105,8 @@ export class Pair {
 
 /** Starts a Redis and two nodes with this environment. */
 export async function startPair(t: Owner, env: Record<string, string> = {}): Promise<Pair> {
-  const redis = await startRedis(t);
-  const full = { REDIS_URL: redis.url, SOCKET_RATE: '0', ...env };
+  const redis = await startAnyRedis(t);
+  const full = { ...redis.env, SOCKET_RATE: '0', ...env };
   const [a, b] = await Promise.all([startNode(t, full), startNode(t, full)]);
   return new Pair(redis, [a, b]);
 }

@@ -1,17 +1,16 @@
 /** The login index and the numbers of local users, against a real Redis: crashes at every step, races, takings. */
 
-import { Redis } from 'ioredis';
 import t from 'tap';
 import { RedisAccounts, RedisAttempts } from '../../src/redis/accounts.js';
 import { keys } from '../../src/redis/keys.js';
 import { RedisTickets } from '../../src/redis/tickets.js';
 import { RedisUsers } from '../../src/redis/users.js';
-import { startRedis } from '../helpers/redis.js';
+import { clientOf } from '../helpers/redis.js';
+import { startAnyRedis } from '../helpers/topology.js';
 import { sleep } from '../helpers/wait.js';
 
-const server = await startRedis(t);
-const redis = new Redis(server.url);
-t.teardown(() => redis.disconnect());
+const server = await startAnyRedis(t);
+const redis = clientOf(t, server);
 
 /** A node of its own, as far as accounts go. `failsAt`: the number of the write at which it dies; it sees no answer. */
 function node(failsAt = Number.POSITIVE_INFINITY, executed = false) {

@@ -9,8 +9,9 @@ import type { Draft } from '../../src/core/ports.js';
 import { RedisAgentJobs } from '../../src/redis/jobs.js';
 import { keys, PARTITIONS, partitionSlot, roomPartition } from '../../src/redis/keys.js';
 import { redisSide } from '../helpers/hub.js';
-import { startRedis } from '../helpers/redis.js';
+import type { RedisPlace } from '../helpers/redis.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
+import { OWN_SERVERS, startAnyRedis } from '../helpers/topology.js';
 import { until } from '../helpers/wait.js';
 
 const nonce = nonceSource();
@@ -31,12 +32,12 @@ function draft(room: Room, sender: string, text: string, more: Partial<Draft> = 
 const answer = (room: Room, question: number) =>
   draft(room, AGENT_USER, 'an answer', { via: answerVia(question), key: answerVia(question) });
 
-async function suite(t: Test, url: string, cluster: boolean): Promise<void> {
-  const side = redisSide(t, url, { cluster });
+async function suite(t: Test, redis: RedisPlace): Promise<void> {
+  const side = redisSide(t, redis);
   const jobs = side.agentJobs;
   /** Jobs as another node has them. */
   const otherNode = (t: Test, name: string) => {
-    const reader = redisSide(t, url, { cluster }).commands;
+    const reader = redisSide(t, redis).commands;
     return new RedisAgentJobs(side.commands, () => reader, name);
   };
   const waiting = async () => {
@@ -161,5 +162,5 @@ async function suite(t: Test, url: string, cluster: boolean): Promise<void> {
   });
 }
 
-t.test('one Redis', async (t) => suite(t, (await startRedis(t)).url, false));
-t.test('a cluster', async (t) => suite(t, (await startRedisCluster(t)).url, true));
+t.test('the Redis of this run', async (t) => suite(t, await startAnyRedis(t)));
+t.test('a cluster', OWN_SERVERS, async (t) => suite(t, await startRedisCluster(t)));

@@ -1,15 +1,16 @@
-import { Redis } from 'ioredis';
 import t from 'tap';
 import { ChatError } from '../../src/core/errors.js';
 import type { MessageEvent, Room } from '../../src/core/model.js';
 import { nonceSource } from '../../src/core/nonce.js';
 import type { Appended, Draft } from '../../src/core/ports.js';
 import { buildAppend, type PendingAppend } from '../../src/redis/batch.js';
+import type { Client } from '../../src/redis/connection.js';
 import { decodeEvents } from '../../src/redis/events.js';
-import { channels, encodeId, keys, roomPartition } from '../../src/redis/keys.js';
+import { channels, encodeId, keys, PARTITIONS, roomPartition } from '../../src/redis/keys.js';
 import { runScript, scripts } from '../../src/redis/scripts.js';
 import { redisSide } from '../helpers/hub.js';
-import { startRedis } from '../helpers/redis.js';
+import { clientOf } from '../helpers/redis.js';
+import { startAnyRedis } from '../helpers/topology.js';
 import { until } from '../helpers/wait.js';
 
 const nonce = nonceSource();
@@ -21,7 +22,7 @@ function draft(room: Room, more: Partial<Draft> = {}): Draft {
 }
 
 /** One call of the script, past all queues: its answer, three integers per draft, in the order of the drafts. */
-async function call(redis: Redis, drafts: Draft[], keep = 0): Promise<number[][]> {
+async function call(redis: Client, drafts: Draft[], keep = 0): Promise<number[][]> {
   const items = drafts.map((one) => ({ draft: one, join: false }) as PendingAppend);
   const built = buildAppend(items, keep);
   const flat = (await runScript(redis, scripts.append, built.keys, built.args)) as number[];
@@ -30,12 +31,16 @@ async function call(redis: Redis, drafts: Draft[], keep = 0): Promise<number[][]
 }
 
 t.test('appending', async (t) => {
-  const server = await startRedis(t);
-  const redis = new Redis(server.url);
-  t.teardown(() => redis.disconnect());
-  const side = redisSide(t, server.url);
+  const server = await startAnyRedis(t);
+  const redis = clientOf(t, server);
+  const side = redisSide(t, server);
   const newRoom = () => side.rooms.createPublic('a room');
-  const nowhere: Room = { id: 9_999, kind: 'public', name: '', createdMs: 0, participants: [] };
+  /** Two rooms, and one that does not exist: of one partition, as all rooms of a call are on a cluster. */
+  const neighbours = async (): Promise<[Room, Room, nowhere: Room]> => {
+    const first = await newRoom();
+    await redis.incrby(keys.roomCounter, PARTITIONS - 1);
+    return [first, await newRoom(), { ...first, id: first.id + 100 * PARTITIONS }];
+  };
   const entriesOf = (room: Room) => side.log.readAfter(room.id, 0, 100_000);
 
   /** The faults of a room's log: it must be dense from `first`, in time, and its newest entry be the tip. */
@@ -67,7 +72,7 @@ t.test('appending', async (t) => {
   });
 
   t.test('gives dense offsets, whoever appends at once', async (t) => {
-    const sides = [side, redisSide(t, server.url), redisSide(t, server.url)];
+    const sides = [side, redisSide(t, server), redisSide(t, server)];
     const rooms = await Promise.all(upTo(4).map(newRoom));
     const answers = new Map<number, Appended[]>(rooms.map((room) => [room.id, []]));
     await Promise.all(
@@ -99,8 +104,7 @@ t.test('appending', async (t) => {
   t.test('stores what it was given, and publishes the same', async (t) => {
     const room = await newRoom();
     const heard: string[] = [];
-    const listener = new Redis(server.url);
-    t.teardown(() => listener.disconnect());
+    const listener = clientOf(t, server, 'subscriptions');
     listener.on('smessage', (_: string, payload: string) => heard.push(payload));
     await listener.ssubscribe(channels.room(room.id));
     const text = '"quoted" \\ \u0000 \u2028 ünï 💬 </script> \n\t';
@@ -125,7 +129,7 @@ t.test('appending', async (t) => {
   });
 
   t.test('never lets a bad or repeated message fail its neighbours', async (t) => {
-    const [a, b] = [await newRoom(), await newRoom()];
+    const [a, b, nowhere] = await neighbours();
     const drafts = [
       draft(a, { key: 'k1', text: 'first' }),
       draft(nowhere),
@@ -164,7 +168,7 @@ t.test('appending', async (t) => {
   });
 
   t.test('answers the same through the queue: neighbours of an unknown room are stored', async (t) => {
-    const room = await newRoom();
+    const [room, , nowhere] = await neighbours();
     const outcomes = await Promise.allSettled(
       [room, nowhere, room, nowhere, room].map((one) => side.log.append(draft(one))),
     );
@@ -179,7 +183,7 @@ t.test('appending', async (t) => {
 
   t.test('stores a key once, whoever repeats it, and however often', async (t) => {
     const room = await newRoom();
-    const other = redisSide(t, server.url);
+    const other = redisSide(t, server);
     const answers = await Promise.all(
       upTo(40).flatMap((i) =>
         [side, other].map((one) => one.log.append(draft(room, { key: 'once', text: String(i) }))),
@@ -207,7 +211,7 @@ t.test('appending', async (t) => {
   });
 
   t.test('writes nothing at all where log and tip disagree', async (t) => {
-    const [broken, sound] = [await newRoom(), await newRoom()];
+    const [broken, sound] = await neighbours();
     await call(redis, [draft(broken), draft(broken), draft(broken)]);
     const tip = (await redis.hget(keys.room(broken.id), 'tip')) as string;
     await redis.hset(keys.room(broken.id), 'tip', tip.replace(/^3 /, '2 '));
@@ -240,7 +244,7 @@ t.test('appending', async (t) => {
       2_001 - entries.length,
       'readers begin at what is there',
     );
-    const small = redisSide(t, server.url, { keepMessages: 300 });
+    const small = redisSide(t, server, { keepMessages: 300 });
     t.equal((await small.log.append(draft(room))).offset, 2_001);
   });
 
@@ -255,12 +259,13 @@ t.test('appending', async (t) => {
   });
 
   t.test('marks no more than its own message in a direct room', async (t) => {
-    const room: Room = { ...nowhere, id: 70_001, kind: 'direct', participants: ['ann', 'bob'] };
+    const participants = ['ann', 'bob'];
+    const room: Room = { id: 70_001, kind: 'direct', name: '', createdMs: 0, participants };
     await runScript(
       redis,
       scripts.createRoom,
       [keys.room(room.id)],
-      ['direct', '', JSON.stringify(room.participants)],
+      ['direct', '', JSON.stringify(participants)],
     );
     await call(
       redis,

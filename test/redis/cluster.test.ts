@@ -3,6 +3,7 @@ import t from 'tap';
 import type { Room } from '../../src/core/model.js';
 import { nonceSource } from '../../src/core/nonce.js';
 import { buildAppend, type PendingAppend } from '../../src/redis/batch.js';
+import { COMMAND_DEADLINE_MS } from '../../src/redis/connection.js';
 import { channels, keys, PARTITIONS, partitionSlot, roomPartition } from '../../src/redis/keys.js';
 import { runScript, scripts } from '../../src/redis/scripts.js';
 import { createRooms, faultsIn, history, metric, received, socketUrl, startNodes } from '../helpers/chat.js';
@@ -11,12 +12,13 @@ import { Member } from '../helpers/member.js';
 import { isReady, type TestNode } from '../helpers/node.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
 import { open } from '../helpers/socket.js';
+import { OWN_SERVERS } from '../helpers/topology.js';
 import { until } from '../helpers/wait.js';
 
 const PRIMARIES = 3;
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
 
-t.test('on a cluster of three primaries', async (t) => {
+t.test('on a cluster of three primaries', OWN_SERVERS, async (t) => {
   const cluster = await startRedisCluster(t, { primaries: PRIMARIES, aof: 'always' });
   const client = new Cluster(cluster.seeds);
   t.teardown(() => client.disconnect());
@@ -87,7 +89,7 @@ t.test('on a cluster of three primaries', async (t) => {
   });
 
   t.test('appends reach the rooms of every primary, in order', async (t) => {
-    const side = redisSide(t, cluster.url, { cluster: true });
+    const side = redisSide(t, cluster);
     const rooms: Room[] = [];
     for (let i = 0; i < 264; i += 1) {
       const room = await side.rooms.createPublic(`room ${i}`);
@@ -121,7 +123,7 @@ t.test('on a cluster of three primaries', async (t) => {
   });
 
   t.test('two nodes serve rooms of every primary', async (t) => {
-    const nodes = await startNodes(t, 2, { REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' });
+    const nodes = await startNodes(t, 2, cluster.env);
     const [a, b] = nodes as [TestNode, TestNode];
     const rooms = (await createRooms(a, 256)).filter((_, i) => i % 22 === 0);
     t.equal(new Set(rooms.map((room) => primaryOf(Number(room)))).size, PRIMARIES);
@@ -154,7 +156,7 @@ t.test('on a cluster of three primaries', async (t) => {
   });
 
   t.test('a primary that is killed and comes back', async (t) => {
-    const nodes = await startNodes(t, 2, { REDIS_URL: cluster.url, REDIS_CLUSTER: 'true' });
+    const nodes = await startNodes(t, 2, cluster.env);
     const rooms = (await createRooms(nodes[0] as TestNode, 256)).filter((_, i) => i % 32 === 0);
     const members = await Promise.all(
       rooms.flatMap((room) =>
@@ -165,6 +167,9 @@ t.test('on a cluster of three primaries', async (t) => {
     );
     await Promise.all(members.map((member) => member.sendUntilAcknowledged(`${member.user} before`)));
     const victim = await cluster.primaryOf(partitionSlot(roomPartition(Number(rooms[0]))));
+    // As if that lacked its last second: nobody but the nodes knows who is there.
+    const here = keys.here(Number(rooms[0]));
+    t.equal(await client.del(here), 1);
     await victim.kill9();
     await victim.restart(); // on its append-only file
     await Promise.all(members.map((member) => member.sendUntilAcknowledged(`${member.user} after`, 60_000)));
@@ -178,6 +183,7 @@ t.test('on a cluster of three primaries', async (t) => {
       'nobody had to reconnect',
     );
     for (const node of nodes) await until('it is ready', () => isReady(node.url), 30_000, 100);
+    await until('they say again who is there', async () => (await client.hget(here, '#')) === '2', 10_000);
     for (let i = 0; i < 5; i += 1)
       await Promise.all(members.map((member) => member.sendUntilAcknowledged(`${member.user} later ${i}`)));
     await until('all have all', () => members.every(({ seen }) => seen.length === 14), 30_000);
@@ -186,4 +192,27 @@ t.test('on a cluster of three primaries', async (t) => {
       [],
     );
   });
+
+  t.test(
+    'all of it away: what is asked fails in time, later at once, and is not done afterwards',
+    async (t) => {
+      const side = redisSide(t, cluster);
+      const last = await side.rooms.createPublic('the last');
+      await Promise.all(cluster.servers.map((server) => server.kill9()));
+      const failsWithin = async (ms: number) => {
+        const start = performance.now();
+        const error = await side.rooms.createPublic('never').then(
+          () => undefined,
+          ({ code }) => code,
+        );
+        t.equal(error, 'unavailable');
+        return performance.now() - start < ms;
+      };
+      t.ok(await failsWithin(COMMAND_DEADLINE_MS + 1_000), 'the first within its deadline');
+      await until('later ones fail at once', () => failsWithin(200), 15_000);
+      await Promise.all(cluster.servers.map((server) => server.restart()));
+      const next = await until('it works again', () => side.rooms.createPublic('the next'), 30_000, 100);
+      t.equal(next.id, last.id + 1, 'nothing was left over');
+    },
+  );
 });

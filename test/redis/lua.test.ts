@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { Redis } from 'ioredis';
 import t from 'tap';
 import { scripts } from '../../src/redis/scripts.js';
-import { startRedis } from '../helpers/redis.js';
+import { clientOf } from '../helpers/redis.js';
+import { startAnyRedis } from '../helpers/topology.js';
 
 const FOLDER = new URL('../../src/redis/lua/', import.meta.url);
 const files = readdirSync(FOLDER).filter((name) => name.endsWith('.lua'));
@@ -72,9 +72,8 @@ t.test('every file is a script that is loaded, and the other way round', async (
 });
 
 t.test('Redis takes every script, under the hash that it is called by', async (t) => {
-  const server = await startRedis(t);
-  const redis = new Redis(server.url);
-  t.teardown(() => redis.disconnect());
+  const server = await startAnyRedis(t);
+  const redis = clientOf(t, server);
   for (const { name, source, sha } of Object.values(scripts)) {
     t.equal(await redis.script('LOAD', source), sha, name);
   }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { Redis } from 'ioredis';
 import t from 'tap';
-import { startRedis } from '../helpers/redis.js';
+import { clientOf } from '../helpers/redis.js';
+import { startAnyRedis } from '../helpers/topology.js';
 
 const INCLUDE = readFileSync(new URL('../../src/redis/lua/include/mark.lua', import.meta.url), 'utf8');
 /** Applies pairs of (from, to) one after the other; answers what `mark` returned for each. */
@@ -56,9 +56,8 @@ class Model {
 }
 
 t.test('marking', async (t) => {
-  const server = await startRedis(t);
-  const redis = new Redis(server.url);
-  t.teardown(() => redis.disconnect());
+  const server = await startAnyRedis(t);
+  const redis = clientOf(t, server);
   let runs = 0;
 
   /** The state after `marks`, and the answers, from Redis and from the model. */

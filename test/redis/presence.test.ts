@@ -1,18 +1,17 @@
-import { Redis } from 'ioredis';
 import t from 'tap';
 import type { PresenceEvent } from '../../src/core/model.js';
 import { decodeEvents } from '../../src/redis/events.js';
 import { channels, encodeId, keys, roomPartition, userPartition } from '../../src/redis/keys.js';
 import { runScript, scripts } from '../../src/redis/scripts.js';
-import { startRedis } from '../helpers/redis.js';
+import { clientOf } from '../helpers/redis.js';
 import { rng } from '../helpers/rng.js';
+import { startAnyRedis } from '../helpers/topology.js';
 import { until } from '../helpers/wait.js';
 
 t.test('counting who is where', async (t) => {
-  const server = await startRedis(t);
-  const redis = new Redis(server.url);
-  const listener = new Redis(server.url);
-  t.teardown(() => [redis, listener].forEach((one) => void one.disconnect()));
+  const server = await startAnyRedis(t);
+  const redis = clientOf(t, server);
+  const listener = clientOf(t, server, 'subscriptions');
   listener.setMaxListeners(100); // one for each room
   let rooms = 0;
 

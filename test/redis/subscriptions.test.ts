@@ -1,23 +1,23 @@
 /** Subscriptions that were given up and made anew, on one Redis and on a cluster. */
 
 import { Cluster, Redis } from 'ioredis';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { type Client, connect, disconnect } from '../../src/redis/connection.js';
 import { channels } from '../../src/redis/keys.js';
 import { Subscriptions } from '../../src/redis/subscriptions.js';
-import { startRedis } from '../helpers/redis.js';
+import type { RedisPlace } from '../helpers/redis.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
-import { type Owner, until } from '../helpers/wait.js';
+import { OWN_SERVERS, startAnyRedis } from '../helpers/topology.js';
+import { type Owner, sleep, until } from '../helpers/wait.js';
 
 const ROOMS = 300;
 const names = Array.from({ length: ROOMS }, (_, i) => channels.room(i + 1));
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Subscriptions to all of `names`, and somebody who publishes. */
-async function scene(t: Owner, url: string, cluster: boolean) {
+async function scene(t: Owner, { target }: RedisPlace) {
   const heard = new Map<string, number>();
   const renewed = new Set<string>();
-  const target = { urls: url.split(','), cluster, sentinels: [], sentinelName: undefined };
   const clients: Client[] = [];
   const subscriptions = new Subscriptions(
     () => {
@@ -42,44 +42,66 @@ async function scene(t: Owner, url: string, cluster: boolean) {
   return { subscriptions, clients, publishAll, heard, renewed };
 }
 
-for (const kind of ['one Redis', 'a cluster'] as const) {
-  t.test(`on ${kind}`, async (t) => {
-    const cluster = kind === 'a cluster';
-    const url = cluster ? (await startRedisCluster(t, { primaries: 3 })).url : (await startRedis(t)).url;
-    const { subscriptions, clients, publishAll, heard, renewed } = await scene(t, url, cluster);
-    t.ok(clients[0] instanceof (cluster ? Cluster : Redis));
-    await subscriptions.subscribe(names);
+async function suite(t: Test, redis: RedisPlace): Promise<void> {
+  const { subscriptions, clients, publishAll, heard, renewed } = await scene(t, redis);
+  t.ok(clients[0] instanceof (redis.target.cluster ? Cluster : Redis));
+  await subscriptions.subscribe(names);
+  await publishAll();
+  await until('all are heard', () => heard.size === ROOMS);
+
+  for (let round = 1; round <= 3; round += 1) {
+    renewed.clear();
+    heard.clear();
+    // More than once, as when one that is being made turns out not to listen either.
+    for (let i = 0; i < round; i += 1) subscriptions.renew();
+    await until('all were made anew', () => renewed.size === ROOMS, 20_000);
     await publishAll();
-    await until('all are heard', () => heard.size === ROOMS);
-
-    for (let round = 1; round <= 3; round += 1) {
-      renewed.clear();
-      heard.clear();
-      // More than once, as when one that is being made turns out not to listen either.
-      for (let i = 0; i < round; i += 1) subscriptions.renew();
-      await until('all were made anew', () => renewed.size === ROOMS, 20_000);
-      await publishAll();
-      await until(`all are heard after renewal ${round}`, () => heard.size === ROOMS, 10_000);
-      t.ok(
-        [...heard.values()].every((times) => times === 1),
-        'each once',
-      );
-    }
-
-    await until('those that were given up are gone', () =>
-      clients.slice(0, -1).every(({ status }) => status === 'end'),
+    await until(`all are heard after renewal ${round}`, () => heard.size === ROOMS, 10_000);
+    t.ok(
+      [...heard.values()].every((times) => times === 1),
+      'each once',
     );
+  }
 
-    t.test('what is given up is not made anew', async (t) => {
-      const [given = '', kept = ''] = names;
-      subscriptions.unsubscribe(given);
-      renewed.clear();
-      heard.clear();
-      subscriptions.renew();
-      await until('the others were made anew', () => renewed.has(kept), 20_000);
-      await publishAll();
-      await until('the others are heard', () => heard.size === ROOMS - 1, 10_000);
-      t.notOk(heard.has(given));
-    });
+  await until('those that were given up are gone', () =>
+    clients.slice(0, -1).every(({ status }) => status === 'end'),
+  );
+
+  t.test('what is given up is not made anew', async (t) => {
+    const [given = ''] = names;
+    subscriptions.unsubscribe(given);
+    renewed.clear();
+    heard.clear();
+    subscriptions.renew();
+    await until('the others were made anew', () => renewed.size === ROOMS - 1, 20_000);
+    await publishAll();
+    await until('the others are heard', () => heard.size === ROOMS - 1, 10_000);
+    t.notOk(heard.has(given));
   });
 }
+
+t.test('the Redis of this run', async (t) => suite(t, await startAnyRedis(t)));
+t.test('given up again and again while a primary of a cluster hangs', OWN_SERVERS, async (t) => {
+  const cluster = await startRedisCluster(t, { nodeTimeoutMs: 60_000 });
+  const { subscriptions, clients, publishAll, heard } = await scene(t, cluster);
+  await subscriptions.subscribe(names);
+  const [hanging] = cluster.servers;
+  hanging?.pause();
+  // A client that is being made connects to all primaries, and gets no further than that with one.
+  for (let i = 0; i < 3; i += 1) {
+    subscriptions.renew();
+    await until('there is a client again', () => clients.at(-1)?.status === 'ready', 30_000);
+  }
+  hanging?.resume();
+  // As a node does that does not hear itself.
+  const hears = async () => {
+    subscriptions.renew();
+    await sleep(2_000);
+    heard.clear();
+    await publishAll();
+    await sleep(200);
+    return heard.size === ROOMS;
+  };
+  t.ok(await until('all are heard', hears, 30_000));
+});
+t.test('a cluster', OWN_SERVERS, async (t) => suite(t, await startRedisCluster(t)));

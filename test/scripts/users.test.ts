@@ -24,10 +24,7 @@ interface Result {
   lines: string[];
 }
 
-async function run(
-  args: string[],
-  env: Record<string, string> = { REDIS_URL: service.redis.url },
-): Promise<Result> {
+async function run(args: string[], env: Record<string, string> = service.redis.env): Promise<Result> {
   const options = { cwd: dir, env: { PATH: process.env.PATH ?? '', ...env } };
   const program = startProgram(t, 'scripts/users', SCRIPT, args, options);
   const timer = setTimeout(() => program.proc.kill('SIGKILL'), RUN_MS);
@@ -170,8 +167,8 @@ t.test('what cannot be imported at all is said in a sentence', async (t) => {
     [[], {}, /^Usage:/],
     [['export', file], {}, /^Usage:/],
     [['import', file, 'more'], {}, /^Usage:/],
-    [['import', join(dir, 'none')], { REDIS_URL: service.redis.url }, /There is no file/],
-    [['import', dir], { REDIS_URL: service.redis.url }, /There is no file/],
+    [['import', join(dir, 'none')], service.redis.env, /There is no file/],
+    [['import', dir], service.redis.env, /There is no file/],
     [['import', file], {}, /REDIS_URL/],
     [['import', file], { REDIS_URL: 'http://x' }, /REDIS_URL must be/],
     [['import', file], { REDIS_URL: 'redis://127.0.0.1:1' }, /Redis does not do what it is asked/],
@@ -195,7 +192,7 @@ t.test('a large file takes little memory', async (t) => {
   out.end();
   await finished(out);
   const result = await run(['import', file], {
-    REDIS_URL: service.redis.url,
+    ...service.redis.env,
     NODE_OPTIONS: '--max-old-space-size=48',
   });
   t.same(result.lines, ['line 1: longer than 65536 bytes', '20000 lines imported, 1 faulty']);

@@ -10,7 +10,7 @@ import { nonceSource } from '../../src/core/nonce.js';
 import { redisSide } from '../helpers/hub.js';
 import { startRedis } from '../helpers/redis.js';
 
-const side = redisSide(t, (await startRedis(t)).url);
+const side = redisSide(t, await startRedis(t));
 const nonce = nonceSource();
 
 /** A room in which this was said: by ann, or as the answer to the question with this offset. */
