@@ -124,6 +124,11 @@ export class Connection implements ChatSocket, Transport {
     else this.close(code, reason);
   }
 
+  /** Ends the socket without a word. */
+  terminate(): void {
+    this.#options.ws.terminate();
+  }
+
   /** Once a second: closes what is over, gives up on who does not answer. */
   check(now: number, wallMs: number): void {
     if (now > this.#terminateAt) this.#options.ws.terminate();

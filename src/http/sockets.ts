@@ -142,8 +142,13 @@ export class SocketHost {
     );
     const deadline = performance.now() + IDLE_WAIT_MS * 4;
     while (this.#connections.size > 0 && performance.now() < deadline) {
+      // Also those that were on their way in when this began.
+      for (const connection of this.#connections.keys())
+        if (!connection.over) void connection.closeWhenIdle(CloseCode.restart, 'restarting', 0);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+    // The server's end waits for every connection: for none of them for ever.
+    for (const connection of this.#connections.keys()) connection.terminate();
     clearInterval(this.#timer);
   }
 
@@ -160,7 +165,7 @@ export class SocketHost {
     }
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     if (request.raw.socket.destroyed) throw new ChatError('unavailable', 'the client is gone');
-    if (this.#refusing) throw new ChatError('unavailable', 'this node is restarting', { retryAfterS: 1 });
+    if (this.#refusing) throw restarting();
   }
 
   async #admit(route: SocketRoute, request: FastifyRequest): Promise<Admitted> {
@@ -170,6 +175,10 @@ export class SocketHost {
     const listener: Listener = { notify: () => undefined };
     const reading = this.#reading(admission, (event) => listener.notify(event));
     await reading.prepare();
+    if (this.#refusing) {
+      reading.close();
+      throw restarting();
+    }
     const abandoned = setTimeout(() => reading.close(), UPGRADE_DEADLINE_MS);
     return { admission, profile, reading, listener, abandoned };
   }
@@ -221,6 +230,8 @@ export class SocketHost {
     listener.notify = (event) => route.onUserEvent?.(event, connection);
     connection.attach(session, reading);
     void this.#run(connection, session, reading, route, admission);
+    // It was on its way in when the drain began.
+    if (this.#refusing) session.close(CloseCode.restart, 'restarting');
   }
 
   /** A socket's life: what it starts with, then its frames, until it is closed. */
@@ -267,6 +278,10 @@ export class SocketHost {
       if (second === turn) connection.ping();
     }
   }
+}
+
+function restarting(): ChatError {
+  return new ChatError('unavailable', 'this node is restarting', { retryAfterS: 1 });
 }
 
 function count<K>(counts: Map<K, number>, key: K, by: number): void {

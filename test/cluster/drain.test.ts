@@ -1,9 +1,11 @@
 import t from 'tap';
+import { WebSocket } from 'ws';
 import { createRoom, faultsIn, history, repeatsIn, startNodes } from '../helpers/chat.js';
 import { request } from '../helpers/http.js';
 import { keepTalking, Member } from '../helpers/member.js';
 import { isReady, type TestNode } from '../helpers/node.js';
-import { startAnyRedis } from '../helpers/topology.js';
+import { startRedis } from '../helpers/redis.js';
+import { onlyOn, startAnyRedis } from '../helpers/topology.js';
 import { sleep, until } from '../helpers/wait.js';
 
 t.test('a node told to stop under load', async (t) => {
@@ -108,6 +110,30 @@ t.test('a node told to stop under load', async (t) => {
     'and nobody joined',
   );
 });
+
+t.test(
+  'a socket on its way in when the node is told to stop',
+  onlyOn('one', 'it freezes the one server'),
+  async (t) => {
+    const redis = await startRedis(t);
+    const [node] = (await startNodes(t, 1, { ...redis.env, DRAIN_MS: '0' })) as [TestNode];
+    const room = await createRoom(node);
+    redis.pause();
+    const socket = new WebSocket(`${node.url.replace('http', 'ws')}/api/v1/ws/${room}/late`);
+    const ended = new Promise<string>((resolve) => {
+      socket.once('unexpected-response', (_, response) => resolve(`refused ${response.statusCode}`));
+      socket.once('close', (code) => resolve(`closed ${code}`));
+      socket.on('error', () => undefined);
+    });
+    // Its upgrade waits for Redis by then.
+    await sleep(500);
+    node.proc.kill('SIGTERM');
+    await sleep(500);
+    redis.resume();
+    t.match(await ended, /^(refused 503|closed 1012)$/);
+    t.equal(await node.exited, 0, 'nobody waits for it');
+  },
+);
 
 t.test('a node without Redis', async (t) => {
   const redis = await startAnyRedis(t);
