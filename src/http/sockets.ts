@@ -142,12 +142,9 @@ export class SocketHost {
     );
     const deadline = performance.now() + IDLE_WAIT_MS * 4;
     while (this.#connections.size > 0 && performance.now() < deadline) {
-      // Also those that were on their way in when this began.
-      for (const connection of this.#connections.keys())
-        if (!connection.over) void connection.closeWhenIdle(CloseCode.restart, 'restarting', 0);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    // The server's end waits for every connection: for none of them for ever.
+    // The server's end waits for every connection, and nobody looks after those that are left any more.
     for (const connection of this.#connections.keys()) connection.terminate();
     clearInterval(this.#timer);
   }

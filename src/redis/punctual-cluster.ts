@@ -1,6 +1,6 @@
 import { Cluster, type ClusterNode, type ClusterOptions, type RedisOptions } from 'ioredis';
 
-// How replies are mapped stays the library's default: the same shapes on RESP2 and RESP3.
+/** How replies are mapped stays the library's default: the same shapes on RESP2 and RESP3. */
 export type OneRedisOptions = Omit<RedisOptions, 'replyMapping' | 'protocol'>;
 export type OneClusterOptions = Omit<ClusterOptions, 'redisOptions'> & { redisOptions: OneRedisOptions };
 
