@@ -42,7 +42,7 @@ export class Hub {
   /** Those that nobody reads, and since when (monotonic ms). */
   readonly #idle = new Map<RoomFeed, number>();
   readonly #unverified = new Set<RoomId>();
-  /** The newest append (Redis time, ms) heard of in a room, and how often it was looked at. */
+  /** The second (Redis time, ms) of the newest append heard of in a room, and how often it was looked at. */
   #recent = new Map<RoomId, { newestMs: number; looks: number }>();
   #verifying = false;
   #closed = false;
@@ -170,8 +170,8 @@ export class Hub {
     }
   }
 
-  // An append newer than our head was lost or is on its way. One as old as our head is looked at twice: there may be
-  // another one of the same millisecond.
+  // An append in a later second than our head's was lost or is on its way. A second is looked at twice, which is once
+  // when it is over: there may be others in it.
   #suspects(recent: ReadonlyMap<RoomId, number>): RoomId[] {
     const before = this.#recent;
     this.#recent = new Map();

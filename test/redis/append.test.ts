@@ -6,7 +6,7 @@ import type { Appended, Draft } from '../../src/core/ports.js';
 import { buildAppend, type PendingAppend } from '../../src/redis/batch.js';
 import type { Client } from '../../src/redis/connection.js';
 import { decodeEvents } from '../../src/redis/events.js';
-import { channels, encodeId, keys, PARTITIONS, roomPartition } from '../../src/redis/keys.js';
+import { channels, encodeId, keys, PARTITIONS } from '../../src/redis/keys.js';
 import { runScript, scripts } from '../../src/redis/scripts.js';
 import { redisSide } from '../helpers/hub.js';
 import { clientOf } from '../helpers/redis.js';
@@ -98,7 +98,7 @@ t.test('appending', async (t) => {
     const text = '"quoted" \\ \u0000 \u2028 ünï 💬 </script> \n\t';
     const attachments = [{ file: 'f/1', name: 'a "b".png', size: 3, contentType: 'image/png' }];
     const first = draft(room, { sender: 'x:y|"z', text, attachments });
-    const second = draft(room, { text: '2' });
+    const second = draft(room, { text: 'nothing to escape: ünï 💬 \u2028 , ]' });
     await call(redis, [first, second]);
     await until('it is heard', () => heard.length > 0);
     t.equal(heard.length, 1, 'the messages of a call leave in one publication');
@@ -195,7 +195,6 @@ t.test('appending', async (t) => {
       answers.map(([, , created]) => created),
       [future, future],
     );
-    t.equal(await redis.zscore(keys.recent(roomPartition(room.id)), String(room.id)), String(future));
   });
 
   t.test('writes nothing at all where log and tip disagree', async (t) => {

@@ -54,6 +54,7 @@ export const SYSTEMS = [
   }),
   other('ws', 'bare ws, pub/sub, no history', 'ws.mjs', 'plain'),
   other('ws-log', 'bare ws, one append script', 'ws.mjs', 'plain', { LOG: 'script' }),
+  other('ws-batch', 'bare ws, one append script for a turn', 'ws.mjs', 'plain', { LOG: 'batch' }),
 ];
 
 export const PARLANCE = parlance;

@@ -41,6 +41,7 @@ while a <= #ARGV do
     offset, created = tonumber(offsetText), tonumber(createdText)
   end
   local records = {}
+  local second = math.floor(created / 1000)
 
   for _ = 1, count do
     local nonce, field, via, flags = string.match(ARGV[a], '^(%S+) (%S+) (%S+) (%d+)$')
@@ -64,15 +65,17 @@ while a <= #ARGV do
       if now > at then at, atText = now, nowText end
       local nextText = string.format('%.0f', offset + 1)
       local id = '0-' .. nextText
-      local words = cjson.decode('[' .. said .. ']')
+      -- What needs no escapes in JSON reads the same without it, at a third of the cost.
+      local who, text = string.match(said, '^"([^"\\]*)","([^"\\]*)"$')
+      if not who then who, text = unpack(cjson.decode('[' .. said .. ']')) end
       -- The same fields in the same order each time: streams pack them.
       local added
       if keep > 0 then
         added = redis.pcall('XADD', logKey, 'MAXLEN', '~', keep, id,
-          'n', nonce, 's', words[1], 't', words[2], 'a', files, 'c', atText, 'v', via)
+          'n', nonce, 's', who, 't', text, 'a', files, 'c', atText, 'v', via)
       else
         added = redis.pcall('XADD', logKey, id,
-          'n', nonce, 's', words[1], 't', words[2], 'a', files, 'c', atText, 'v', via)
+          'n', nonce, 's', who, 't', text, 'a', files, 'c', atText, 'v', via)
       end
       if type(added) == 'table' and added.err then
         outcome, at = -1, 0
@@ -102,7 +105,11 @@ while a <= #ARGV do
 
   if #records > 0 then
     redis.call('HSET', roomKey, 'tip', offsetText .. ' ' .. createdText .. ' ' .. prev)
-    redis.call('ZADD', recentKey, createdText, string.match(roomKey, '%d+$'))
+    -- Once a second is enough to know what is recent, and is a sixth of what a message costs less.
+    local latest = math.floor(created / 1000)
+    if latest > second then
+      redis.call('ZADD', recentKey, string.format('%.0f', latest * 1000), string.match(roomKey, '%d+$'))
+    end
     redis.call('SPUBLISH', roomKey .. ':events', '1[' .. table.concat(records, ',') .. ']')
   end
 end

@@ -1,9 +1,9 @@
 #!lua
--- The rooms of some partitions with an append in the last minute; forgets the older ones.
+-- The rooms of some partitions with an append in the last minute, give or take a second; forgets the older ones.
 --
 -- KEYS   one per partition: recent
 -- ARGV   1 ms to look back
--- ANSWER room, time (ms) of its newest append, room, time, ...: a list for each partition
+-- ANSWER room, the second of its newest append (in ms), room, second, ...: a list for each partition
 local now = redis.call('TIME')
 local since = now[1] * 1000 + math.floor(now[2] / 1000) - ARGV[1]
 local answer = {}

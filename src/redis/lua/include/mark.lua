@@ -3,10 +3,10 @@
 -- hold, so that unread is arithmetic. Past 1,000 ranges the oldest gap counts as marked: the set is
 -- bounded whatever a client does. Returns the number of offsets newly marked.
 local function mark(cursors, ranges, field, from, to)
-  local cursor = tonumber(redis.call('HGET', cursors, field) or '0')
+  local known = redis.call('HMGET', cursors, field, field .. '|')
+  local cursor, waiting = tonumber(known[1] or '0'), tonumber(known[2] or '0')
   if to <= cursor then return 0 end
   if from <= cursor then from = cursor + 1 end
-  local waiting = tonumber(redis.call('HGET', cursors, field .. '|') or '0')
   if waiting == 0 and from == cursor + 1 then
     redis.call('HSET', cursors, field, to)
     return to - cursor
