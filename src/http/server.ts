@@ -80,7 +80,7 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
   app.setSerializerCompiler(() => (body) => JSON.stringify(body));
   app.decorate('shapes', shapes);
   app.decorateRequest('admitted', null);
-  reserveDescriptors(app.server, options.log);
+  reserveDescriptors(app.server, options.log, options.trustProxy === false);
   options.tracing?.watch(app);
   logRequests(app);
   registerJsonBody(app);

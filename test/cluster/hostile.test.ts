@@ -45,9 +45,9 @@ function residentBytes({ pid }: TestNode): number {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 }
 
-/** A TCP connection to a node that sends this and reads nothing, ever. */
-function deafTo(owner: Owner, { port }: TestNode, head: string): Socket {
-  const socket = connectTcp({ host: '127.0.0.1', port });
+/** A TCP connection to a node that sends this and reads nothing, ever. All of 127.0.0.0/8 is this machine. */
+function deafTo(owner: Owner, { port }: TestNode, head: string, localAddress = '127.0.0.1'): Socket {
+  const socket = connectTcp({ host: '127.0.0.1', port, localAddress });
   socket.on('error', () => undefined);
   owner.teardown(() => socket.destroy());
   if (head !== '') socket.write(head);
@@ -181,7 +181,9 @@ t.test('more connections than there are file descriptors', async (t) => {
   t.equal(await metric(node, 'parlance_max_fds'), MAX_FILES);
   const room = await createRoom(node);
   const [ann, bob] = await Promise.all([join(node, room, 'ann'), join(node, room, 'bob')]);
-  const flood = Array.from({ length: 2 * MAX_FILES }, () => deafTo(t, node, ''));
+  const flood = Array.from({ length: 2 * MAX_FILES }, (_, i) =>
+    deafTo(t, node, '', `127.0.0.${2 + (i % 2)}`),
+  );
   const ended = new Set<Socket>();
   for (const socket of flood) {
     socket.resume();
@@ -203,6 +205,26 @@ t.test('more connections than there are file descriptors', async (t) => {
   for (const socket of flood) socket.destroy();
   await until('all is well again', async () => (await request('GET', `${node.url}/readyz`)).status === 200);
   t.match(node.logs().join('\n'), /too many connections/);
+});
+
+t.test('a flood from one address leaves room for others', async (t) => {
+  const MAX_FILES = 300;
+  const node = await startNode(t, { ...redis.env, ROOMS_AUTH: 'trusted' }, { maxFiles: MAX_FILES });
+  const room = await createRoom(node);
+  const flood = Array.from({ length: 2 * MAX_FILES }, () => deafTo(t, node, '', '127.0.0.2'));
+  let ended = 0;
+  for (const socket of flood) socket.resume().once('close', () => (ended += 1));
+  await until('what is too much is turned away', () => ended >= MAX_FILES);
+  t.match(node.logs().join('\n'), /too many connections from one address/);
+  const [ann, bob] = await Promise.all([join(node, room, 'ann'), join(node, room, 'bob')]);
+  await new HealthyPair(ann, bob).untroubled(t, [node]);
+  for (const socket of flood) socket.destroy();
+  const letIn = () =>
+    new Promise<boolean>((resolve) => {
+      const again = deafTo(t, node, 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n', '127.0.0.2');
+      again.once('data', () => resolve(true)).once('close', () => resolve(false));
+    });
+  await until('it is let in again', letIn);
 });
 
 t.test('very many come back to one room at once', async (t) => {
