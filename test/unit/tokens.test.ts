@@ -191,12 +191,26 @@ t.test('what is no token, or not of an accepted algorithm, is refused', async (t
     'signature cut': good.slice(0, -2),
     'signature of another': `${head}.${encode({ ...payload, sub: 'v' })}.${signature}`,
     'signature missing': `${head}.${body}.`,
+    'signature padded': `${good}=`,
+    'a part more': `${good}.x`,
+    'unencoded payload': handmade({ alg: 'HS256', crit: ['b64'], b64: false }, payload, SECRET),
     'payload no object': hs256('"u"'),
     'payload no JSON': hs256('{'),
     'too long': hs256({ ...payload, pad: 'x'.repeat(MAX_TOKEN_LENGTH) }),
   };
   t.match(await verify(good), { user: 'u' });
   for (const [name, token] of Object.entries(bad)) await t.rejects(verify(token), unauthorized, name);
+});
+
+t.test('a good token with any one character changed is refused', async (t) => {
+  const { verify } = createTokenVerifier(settings());
+  const good = hs256({ sub: 'u', exp: later() });
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.= \u0141';
+  for (let at = 0; at < good.length; at += 1) {
+    const other = [...letters].filter((letter) => letter !== good[at]);
+    const letter = other[(at * 7) % other.length];
+    await t.rejects(verify(`${good.slice(0, at)}${letter}${good.slice(at + 1)}`), unauthorized, `at ${at}`);
+  }
 });
 
 t.test('asymmetric tokens, by a key set over HTTP', async (t) => {
