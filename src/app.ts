@@ -103,7 +103,7 @@ export async function createApp(
       maxUploadRequest: maxUploadRequest(uploadLimits),
       trustProxy: config.trustProxy,
       allowedOrigins: config.allowedOrigins,
-      limits: { max: config.rateLimitMax, windowMs: config.rateLimitWindow, redis: redis.commands },
+      limits: { max: config.rateLimitMax, windowMs: config.rateLimitWindow, attempts: redis.attempts },
       docs,
       tracing,
     },

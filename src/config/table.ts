@@ -67,7 +67,7 @@ export const CONFIG = {
   ),
   waitTimeout: integer(
     'WAIT_TIMEOUT',
-    1000,
+    2500,
     { min: 1, max: 60_000 },
     'How long `durable` waits for them before it answers that the outcome is in doubt.',
   ),

@@ -123,7 +123,8 @@ export class Files {
       new ChatError('bad_request', `${field} must be files that you uploaded to this chat`, { field });
     const own = files.filter((file) => file !== undefined).filter((file) => file.owner === owner);
     if (own.length < files.length || own.some((file) => file.room !== room?.id)) throw refuse();
-    for (const { id } of own) if (!(await store.attach(id))) throw refuse();
+    const attached = await Promise.all(own.map(({ id }) => store.attach(id)));
+    if (attached.includes(false)) throw refuse();
     return [...new Map(own.map((file) => [file.id, attachmentOf(file)])).values()];
   }
 

@@ -1,6 +1,7 @@
-import rateLimit from '@fastify/rate-limit';
+import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ChatError } from '../core/errors.js';
+import type { AttemptStore } from '../core/ports.js';
 import type { Authenticator } from './auth.js';
 
 declare module 'fastify' {
@@ -15,8 +16,8 @@ export interface LimitOptions {
   readonly max: number;
   /** Length of the window in ms. */
   readonly windowMs: number;
-  /** The Redis that all nodes share, as @fastify/rate-limit takes it. */
-  readonly redis: unknown;
+  /** Counts over all nodes. */
+  readonly attempts: Pick<AttemptStore, 'take'>;
 }
 
 /** Many people share one address: with valid tokens it may do this much more. */
@@ -34,17 +35,16 @@ export async function registerLimits(
   if (options.max === 0) return;
   await app.register(rateLimit, {
     global: false,
-    redis: options.redis,
-    nameSpace: 'limit:',
+    store: sharedCounts(options.attempts),
     timeWindow: options.windowMs,
     skipOnError: true,
   });
   const limiter = (max: number, keyGenerator: (request: FastifyRequest) => string | Promise<string>) =>
     app.createRateLimit({ max, keyGenerator });
   const { max } = options;
-  const perAddress = limiter(max, (request) => `address:${request.ip}`);
-  const perUser = limiter(max, async (request) => `user:${(await auth.peek(request))?.user}`);
-  const perSharedAddress = limiter(max * SHARED_ADDRESS_FACTOR, (request) => `shared:${request.ip}`);
+  const perAddress = limiter(max, (request) => `limit:address:${request.ip}`);
+  const perUser = limiter(max, async (request) => `limit:user:${(await auth.peek(request))?.user}`);
+  const perSharedAddress = limiter(max * SHARED_ADDRESS_FACTOR, (request) => `limit:shared:${request.ip}`);
 
   app.addHook('onRequest', async (request) => {
     if (request.routeOptions.config.unlimited) return;
@@ -58,4 +58,26 @@ export async function registerLimits(
       }
     }
   });
+}
+
+/** Counts of the plugin where the service counts. Its own store for Redis would put the route of none into each key. */
+function sharedCounts(attempts: LimitOptions['attempts']): FastifyRateLimitStoreCtor {
+  return class implements FastifyRateLimitStore {
+    incr(
+      subject: string,
+      done: (error: Error | null, result?: { current: number; ttl: number }) => void,
+      windowMs: number,
+      max: number,
+    ): void {
+      attempts.take(subject, max, windowMs).then(
+        // How many there were does not matter: either this one counted, or there were too many.
+        (waitMs) => done(null, { current: waitMs === 0 ? 1 : max + 1, ttl: waitMs }),
+        (error: Error) => done(error),
+      );
+    }
+
+    child(): this {
+      return this;
+    }
+  };
 }

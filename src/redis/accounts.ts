@@ -6,6 +6,7 @@ import { type Client, guard } from './connection.js';
 import { keys } from './keys.js';
 import { runScript, scripts } from './scripts.js';
 import type { RedisUsers } from './users.js';
+import type { Writes } from './writes.js';
 
 /**
  * The login index: one string per e-mail, the user's number and the password's hash. The one write that makes it also
@@ -14,11 +15,13 @@ import type { RedisUsers } from './users.js';
 export class RedisAccounts implements AccountStore {
   readonly #client: Client;
   readonly #users: RedisUsers;
+  readonly #writes: Writes;
 
   /** `client`: with role `commands`. */
-  constructor(client: Client, users: RedisUsers) {
+  constructor(client: Client, users: RedisUsers, writes: Writes) {
     this.#client = client;
     this.#users = users;
+    this.#writes = writes;
   }
 
   async find(email: string): Promise<{ user: UserId; hash: string } | undefined> {
@@ -33,7 +36,9 @@ export class RedisAccounts implements AccountStore {
   async create(email: string, hash: string, claims: ProfileClaims): Promise<Profile | undefined> {
     const profile = await this.#users.createUnlisted(claims, email);
     const record = `${profile.id} ${hash}`;
-    const winner = await guard(this.#client.set(keys.emailIndex(email), record, 'NX', 'GET'));
+    const index = keys.emailIndex(email);
+    // The one write that has to last: it makes the user anew where that was lost.
+    const winner = await this.#writes.write(index, (redis) => redis.set(index, record, 'NX', 'GET'));
     // Its own record: the client library repeated the command after a lost answer.
     if (winner === null || winner === record) return this.#users.enlist(profile);
     await this.#users.discard(profile.id);

@@ -1,5 +1,5 @@
 import { Cluster, type Redis } from 'ioredis';
-import { type Client, guard } from './connection.js';
+import { type Client, guard, isReply } from './connection.js';
 
 /** What a Redis must be like for the promises that a node makes. */
 export interface Requirements {
@@ -33,11 +33,14 @@ export async function inspect(client: Client, requirements: Requirements): Promi
   if (policy !== undefined && policy !== 'noeviction') {
     faults.push(`maxmemory-policy is ${policy}: it must be noeviction, or Redis deletes messages`);
   }
-  if (requirements.durability === 'durable' && !waitAof && requirements.waitReplicas === 0) {
-    faults.push(...(await syncFaults(redis)));
+  if (requirements.durability === 'durable') {
+    if (waitAof) faults.push(...(field(info, 'aof_enabled') === '1' ? [] : [NO_AOF]));
+    else if (requirements.waitReplicas === 0) faults.push(...(await syncFaults(redis)));
   }
   return { version, waitAof, faults };
 }
+
+const NO_AOF = 'DURABILITY=durable needs the append-only file: appendonly is no on this Redis';
 
 // Without replicas and without WAITAOF only Redis itself can put a write on disk before it answers.
 async function syncFaults(redis: Redis | Cluster): Promise<string[]> {
@@ -53,7 +56,8 @@ function field(info: string, name: string): string | undefined {
 
 /**
  * Waits until what a connection wrote is as safe as `durable` promises: on `waitReplicas` replicas, and on disk
- * where Redis can say so. Undefined when there is nothing to wait for.
+ * where Redis can say so; false when that is not so in time, or Redis refuses to say. Undefined when there is nothing to
+ * wait for.
  */
 export function confirmation(
   requirements: Requirements & { waitTimeoutMs: number },
@@ -62,13 +66,19 @@ export function confirmation(
   if (requirements.durability === 'fast') return undefined;
   const { waitReplicas, waitTimeoutMs } = requirements;
   return async (redis) => {
-    if (capabilities()?.waitAof) {
-      const [local, replicas] = (await redis.call('WAITAOF', 1, waitReplicas, waitTimeoutMs)) as [
-        number,
-        number,
-      ];
+    const known = capabilities();
+    if (!known) return false; // nobody has looked yet what this Redis can say
+    try {
+      if (!known.waitAof) {
+        return waitReplicas === 0 || (await redis.wait(waitReplicas, waitTimeoutMs)) >= waitReplicas;
+      }
+      const answer = await redis.call('WAITAOF', 1, waitReplicas, waitTimeoutMs);
+      const [local, replicas] = answer as [number, number];
       return local >= 1 && replicas >= waitReplicas;
+    } catch (error) {
+      // It was written all the same: this must not look like a write that was refused.
+      if (isReply(error)) return false;
+      throw error;
     }
-    return waitReplicas === 0 || (await redis.wait(waitReplicas, waitTimeoutMs)) >= waitReplicas;
   };
 }

@@ -65,6 +65,16 @@ const APPENDS: RedisOptions = {
 /** For subscriptions: the owner makes them anew after every reconnect, because it must know when. */
 const SUBSCRIPTIONS: RedisOptions = { ...COMMON, autoResubscribe: false, maxRetriesPerRequest: 0 };
 
+/**
+ * For writes that are waited for: a connection that does not come back, so that a wait is never for what another one wrote.
+ */
+const WAITS: RedisOptions = {
+  ...APPENDS,
+  retryStrategy: () => null,
+  commandTimeout: COMMAND_DEADLINE_MS,
+  socketTimeout: 2 * COMMAND_DEADLINE_MS,
+};
+
 /** Clients that are ending because they were told to. */
 const ended = new WeakSet<Client>();
 
@@ -77,8 +87,7 @@ const ROLES = { commands: COMMANDS, appends: APPENDS, subscriptions: SUBSCRIPTIO
 export function connect(target: RedisTarget, role: keyof typeof ROLES, name: string, log: Log): Client {
   const options: RedisOptions = { ...ROLES[role], connectionName: name };
   const client = target.cluster ? connectCluster(target, options) : connectOne(target, options);
-  const tell = (error: Error) => log.warn({ role, error: error.message }, 'redis connection error');
-  client.on('error', seldom(5_000, tell));
+  client.on('error', tellSeldom(role, log));
   if (role === 'commands') writeTogether(client);
   if (target.sentinels.length > 0) client.on('end', () => reviveSoon(client as Redis));
   return client;
@@ -136,10 +145,31 @@ function connectCluster(target: RedisTarget, redisOptions: RedisOptions): Cluste
 }
 
 /** A connection straight to one node of a cluster (`host:port`), with the cluster client's own settings. */
-export function connectPrimary(cluster: Cluster, address: string): Redis {
+export function connectPrimary(cluster: Cluster, address: string, more: RedisOptions = {}): Redis {
   const at = address.lastIndexOf(':');
   const own = (cluster.options.redisOptions ?? {}) as RedisOptions;
-  return new Redis({ ...own, host: address.slice(0, at), port: Number(address.slice(at + 1)) });
+  return new Redis({ ...own, ...more, host: address.slice(0, at), port: Number(address.slice(at + 1)) });
+}
+
+/**
+ * A connection for writes that are waited for, to the primary at `address` of the cluster that `client` speaks to, or else
+ * to the one primary there is. It never reconnects.
+ */
+export function connectWaiting(
+  client: Client,
+  target: RedisTarget,
+  { address, name, log }: { address: string; name: string; log: Log },
+): Redis {
+  const options = { ...WAITS, connectionName: name };
+  const redis =
+    client instanceof Redis ? connectOne(target, options) : connectPrimary(client, address, options);
+  redis.on('error', tellSeldom('waits', log));
+  writeTogether(redis);
+  return redis;
+}
+
+function tellSeldom(role: string, log: Log): (error: Error) => void {
+  return seldom(5_000, (error: Error) => log.warn({ role, error: error.message }, 'redis connection error'));
 }
 
 /**
@@ -160,6 +190,11 @@ export function primariesChanged(client: Client): () => boolean {
 /** An error reply of Redis: the command was answered, so its outcome is certain. */
 export function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError';
+}
+
+/** An error reply that says that nothing was written: what it is about is another server's, or nobody's for now. */
+export function isElsewhere(error: unknown): error is Error {
+  return isReply(error) && /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/.test(error.message);
 }
 
 /** The ChatError that callers get when Redis does not do what it is asked. */

@@ -4,7 +4,8 @@ import type { FileId, UserId } from '../core/ids.js';
 import { inBulk } from './bulk.js';
 import { type Client, guard } from './connection.js';
 import { keys } from './keys.js';
-import { runScript, scripts } from './scripts.js';
+import { runScript, type ScriptRunner, scripts } from './scripts.js';
+import type { Writes } from './writes.js';
 
 type State = 'new' | 'kept' | 'attached' | 'condemned';
 
@@ -14,11 +15,13 @@ type State = 'new' | 'kept' | 'attached' | 'condemned';
  */
 export class RedisFiles implements FileStore {
   readonly #client: Client;
+  readonly #writes: Writes;
   readonly #sweeper = randomUUID();
 
   /** `client`: with role `commands`. */
-  constructor(client: Client) {
+  constructor(client: Client, writes: Writes) {
     this.#client = client;
+    this.#writes = writes;
   }
 
   async begin(id: FileId, key: string, owner: UserId): Promise<void> {
@@ -39,7 +42,9 @@ export class RedisFiles implements FileStore {
   }
 
   async attach(id: FileId): Promise<boolean> {
-    const attached = await this.#move(id, ['kept', 'attached'], 'attached');
+    const move = stateMove(id, ['kept', 'attached'], 'attached');
+    // A message is going to say that it has it: that has to last as long as the message.
+    const attached = await this.#writes.write(keys.file(id), move);
     if (attached) await this.#unlist(id);
     return Boolean(attached);
   }
@@ -71,15 +76,14 @@ export class RedisFiles implements FileStore {
     return (await guard(this.#client.set(keys.fileSweep, this.#sweeper, 'PX', ttl, 'NX'))) === 'OK';
   }
 
-  /** The file's key when it moved, '' when it is in another state, null when there is no such file. */
-  async #move(
+  /** See {@link stateMove}. */
+  #move(
     id: FileId,
     from: readonly State[],
     to: State,
-    fields: Readonly<Record<string, string>> = {},
+    fields?: Readonly<Record<string, string>>,
   ): Promise<string | null> {
-    const args = [from.join(' '), to, ...Object.entries(fields).flat()];
-    return (await guard(runScript(this.#client, scripts.fileState, [keys.file(id)], args))) as string | null;
+    return guard(stateMove(id, from, to, fields)(this.#client));
   }
 
   async #list(id: FileId): Promise<void> {
@@ -89,6 +93,17 @@ export class RedisFiles implements FileStore {
   async #unlist(id: FileId): Promise<void> {
     await guard(this.#client.zrem(keys.unattachedFiles, id));
   }
+}
+
+/** What moves a file: answers its key when it moved, '' when it is in another state, null when there is no such file. */
+function stateMove(
+  id: FileId,
+  from: readonly State[],
+  to: State,
+  fields: Readonly<Record<string, string>> = {},
+): (redis: ScriptRunner) => Promise<string | null> {
+  const args = [from.join(' '), to, ...Object.entries(fields).flat()];
+  return async (redis) => (await runScript(redis, scripts.fileState, [keys.file(id)], args)) as string | null;
 }
 
 function decode(id: FileId, hash: Record<string, string>): StoredFile | undefined {

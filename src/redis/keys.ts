@@ -74,6 +74,8 @@ export const keys = {
   sent: (room: RoomId, user: UserId, key: string) =>
     `${roomBase(room)}:sent:${encodeId(user)}:${encodeId(key)}`,
   recent: (partition: number) => `{${tagOf(partition)}}:recent`,
+  /** Written for its own sake: a wait behind it covers all that its primary has got. */
+  durable: (partition: number) => `{${tagOf(partition)}}:durable`,
   /** The questions of a partition's agent rooms that have no answer yet. */
   agentPending: (partition: number) => `{${tagOf(partition)}}:agent:pending`,
   agentLease: (room: RoomId) => `${roomBase(room)}:agent`,

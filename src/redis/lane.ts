@@ -2,8 +2,9 @@ import type { Redis } from 'ioredis';
 import { ChatError, notFound } from '../core/errors.js';
 import type { Room } from '../core/model.js';
 import { buildAppend, type PendingAppend, takeBatch } from './batch.js';
-import { isReply, type Log, unavailable } from './connection.js';
+import { isElsewhere, isReply, type Log, unavailable } from './connection.js';
 import { killOthers, lookUp } from './fence.js';
+import { keys, roomPartition } from './keys.js';
 import { runScript, scripts } from './scripts.js';
 
 /** What a lane needs to know besides its connection. */
@@ -164,8 +165,7 @@ export class AppendLane {
   #onFailedCall(items: PendingAppend[], error: unknown): void {
     // An error reply comes before the first write: nothing of the call was stored.
     if (isReply(error)) {
-      const elsewhere = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/.test(error.message);
-      if (elsewhere && this.#options.misrouted) this.#options.misrouted(items, error);
+      if (isElsewhere(error) && this.#options.misrouted) this.#options.misrouted(items, error);
       else for (const item of items) settle(item, unavailable(error));
       return;
     }
@@ -212,7 +212,8 @@ export class AppendLane {
       return;
     }
     const found = await lookUp(this.#redis, doubts);
-    const safe = this.#options.confirm ? await this.#confirmAnew(this.#options.confirm) : true;
+    const { confirm } = this.#options;
+    const safe = confirm ? await this.#confirmAnew(confirm, doubts[0] as PendingAppend) : true;
     this.#doubtful = [];
     const again: PendingAppend[] = [];
     for (const item of doubts) {
@@ -230,8 +231,8 @@ export class AppendLane {
   }
 
   // A wait covers what its own connection wrote: a write behind the found ones stands for them.
-  async #confirmAnew(confirm: (redis: Redis) => Promise<boolean>): Promise<boolean> {
-    await this.#redis.set('durable:mark', '1');
+  async #confirmAnew(confirm: (redis: Redis) => Promise<boolean>, found: PendingAppend): Promise<boolean> {
+    await this.#redis.set(keys.durable(roomPartition(found.draft.room.id)), '1');
     return confirm(this.#redis);
   }
 

@@ -113,11 +113,8 @@ export class RedisPresence implements Presence {
 
   /** The newest sign of life of any of these nodes. A dead one stops counting with its lease, cleaned up or not. */
   async #lastSign(nodes: readonly string[]): Promise<{ alive: boolean; atMs: number }> {
-    const [[seconds, micros], deadlines] = await guard(
-      Promise.all([this.#client.time(), this.#client.zmscore(keys.nodes, ...nodes)]),
-    );
-    const deadline = Math.max(...deadlines.map((score) => Number(score ?? 0)));
-    const nowMs = Number(seconds) * 1_000 + Number(micros) / 1_000;
+    const [nowMs, ...deadlines] = await this.#leases(nodes);
+    const deadline = Math.max(...deadlines);
     // While Redis was away, the leases of the living ran out as well.
     const wasAway = this.#leasedSince < this.#redisBackAt && performance.now() - this.#redisBackAt < LEASE_MS;
     return { alive: deadline > nowMs || wasAway, atMs: deadline - LEASE_MS };
@@ -155,10 +152,16 @@ export class RedisPresence implements Presence {
     return (await guard(runScript(this.#client, scripts.renewLease, [keys.nodes], args))) as number;
   }
 
+  /** What time it is where the leases are, and when those of `nodes` end, in ms. */
+  async #leases(nodes: readonly string[]): Promise<[number, ...number[]]> {
+    const answer = await guard(runScript(this.#client, scripts.leases, [keys.nodes], nodes));
+    return (answer as (number | string)[]).map(Number) as [number, ...number[]];
+  }
+
   async #evictExpired(): Promise<void> {
-    const [seconds] = await guard(this.#client.time());
+    const [nowMs] = await this.#leases([]);
     const expired = await guard(
-      this.#client.zrange(keys.nodes, '-inf', String(Number(seconds) * 1_000), 'BYSCORE', 'WITHSCORES'),
+      this.#client.zrange(keys.nodes, '-inf', String(nowMs), 'BYSCORE', 'WITHSCORES'),
     );
     for (let i = 0; i < expired.length; i += 2) {
       const node = expired[i] as string;

@@ -8,6 +8,7 @@ import { decodeEntry, encodeUserEvent, type StreamEntry } from './events.js';
 import { channels, encodeId, keys } from './keys.js';
 import { parseTip } from './log.js';
 import { runScript, scripts } from './scripts.js';
+import type { Writes } from './writes.js';
 
 /** How long receipts are kept until confirmed. */
 const OWED_TTL_S = 24 * 60 * 60;
@@ -15,10 +16,12 @@ const OWED_TTL_S = 24 * 60 * 60;
 /** Receipts as cursors and ranges in Redis. */
 export class RedisReceipts implements ReceiptStore {
   readonly #client: Client;
+  readonly #writes: Writes;
 
   /** `client`: with role `commands`. */
-  constructor(client: Client) {
+  constructor(client: Client, writes: Writes) {
     this.#client = client;
+    this.#writes = writes;
   }
 
   async mark(
@@ -27,15 +30,16 @@ export class RedisReceipts implements ReceiptStore {
     offset: Offset,
     status: ReceiptStatus,
   ): Promise<boolean | undefined> {
+    const log = keys.log(room);
     const touched = [
-      keys.log(room),
+      log,
       keys.read(room),
       keys.readRanges(room, user),
       keys.delivered(room),
       keys.deliveredRanges(room, user),
     ];
     const args = [offset, status, user, encodeId(user), channels.room(room)];
-    const answer = await guard(runScript(this.#client, scripts.receipt, touched, args));
+    const answer = await this.#writes.write(log, (redis) => runScript(redis, scripts.receipt, touched, args));
     return answer === -1 ? undefined : answer === 1;
   }
 
@@ -77,7 +81,8 @@ export class RedisReceipts implements ReceiptStore {
     const value = `${String(Date.now()).padStart(13, '0')} ${owed.by}`;
     const event = encodeUserEvent({ kind: 'owed', ...owed });
     const args = [fieldOf(owed), value, MAX_OWED, OWED_TTL_S, channels.user(user), event];
-    await guard(runScript(this.#client, scripts.owe, [keys.userReceipts(user)], args));
+    const key = keys.userReceipts(user);
+    await this.#writes.write(key, (redis) => runScript(redis, scripts.owe, [key], args));
   }
 
   async owed(user: UserId): Promise<Owed[]> {

@@ -6,6 +6,7 @@ import { type Client, guard, unavailable } from './connection.js';
 import { channels, keys } from './keys.js';
 import { parseTip } from './log.js';
 import { runScript, scripts } from './scripts.js';
+import type { Writes } from './writes.js';
 
 /** What a room is never changes: the newest of them are kept here. */
 const KEPT_ROOMS = 20_000;
@@ -22,14 +23,16 @@ const KINDS: readonly RoomKind[] = ['direct', 'public', 'agent'];
 /** Rooms in Redis hashes. */
 export class RedisRooms implements RoomStore {
   readonly #client: Client;
+  readonly #writes: Writes;
   readonly #kept = new Map<RoomId, Room>();
   /** By the pair's key; until when (monotonic ms). Each message of a socket for all chats asks for one. */
   readonly #pairs = new Map<string, { room: Room; until: number }>();
   readonly #linked = new Set<RoomId>();
 
   /** `client`: with role `commands`. */
-  constructor(client: Client) {
+  constructor(client: Client, writes: Writes) {
     this.#client = client;
+    this.#writes = writes;
   }
 
   async get(room: RoomId): Promise<Room | undefined> {
@@ -67,7 +70,9 @@ export class RedisRooms implements RoomStore {
 
   async createPublic(name: string): Promise<Room> {
     const room = await this.#create('public', name, []);
-    await guard(this.#client.zadd(keys.publicRooms, room.id, String(room.id)));
+    await this.#writes.write(keys.publicRooms, (redis) =>
+      redis.zadd(keys.publicRooms, room.id, String(room.id)),
+    );
     return room;
   }
 
@@ -88,7 +93,8 @@ export class RedisRooms implements RoomStore {
     if (known) return { room: known, created: false };
     // In this order, so that a crash after any step leaves nothing that is half there: room, pair, both lists.
     const made = await this.#create('direct', '', [a, b].sort());
-    const winner = await guard(this.#client.set(keys.direct(a, b), made.id, 'NX', 'GET'));
+    const pair = keys.direct(a, b);
+    const winner = await this.#writes.write(pair, (redis) => redis.set(pair, made.id, 'NX', 'GET'));
     if (winner !== null && Number(winner) !== made.id) {
       // The other end was faster. Nobody knows of this room: it is dropped, its number stays unused.
       this.#kept.delete(made.id);
@@ -130,8 +136,11 @@ export class RedisRooms implements RoomStore {
   async #create(kind: RoomKind, name: string, participants: readonly UserId[]): Promise<Room> {
     for (let tries = 0; tries < MAX_NUMBER_TRIES; tries += 1) {
       const id = await guard(this.#client.incr(keys.roomCounter));
+      const key = keys.room(id);
       const args = [kind, name, JSON.stringify(participants)];
-      const created = await guard(runScript(this.#client, scripts.createRoom, [keys.room(id)], args));
+      const created = await this.#writes.write(key, (redis) =>
+        runScript(redis, scripts.createRoom, [key], args),
+      );
       if (created !== 0) return this.#keep({ id, kind, name, participants, createdMs: created as number });
     }
     throw unavailable(new Error('no free room number'));
@@ -143,14 +152,18 @@ export class RedisRooms implements RoomStore {
     const done = await guard(this.#client.hget(keys.room(room.id), 'linked'));
     if (done === null) {
       // The agent reads no list, and one of all its rooms would grow for ever.
-      for (const user of room.participants.filter((each) => each !== AGENT_USER)) {
-        const touched = [keys.userRooms(user), keys.user(user)];
-        await guard(runScript(this.#client, scripts.linkUser, touched, [room.id, channels.user(user)]));
-      }
+      const users = room.participants.filter((each) => each !== AGENT_USER);
+      await Promise.all(users.map((user) => this.#linkUser(room.id, user)));
       await guard(this.#client.hset(keys.room(room.id), 'linked', '1'));
     }
     if (this.#linked.size >= KEPT_ROOMS) this.#linked.clear();
     this.#linked.add(room.id);
+  }
+
+  async #linkUser(room: RoomId, user: UserId): Promise<void> {
+    const touched = [keys.userRooms(user), keys.user(user)];
+    const args = [room, channels.user(user)];
+    await this.#writes.write(keys.user(user), (redis) => runScript(redis, scripts.linkUser, touched, args));
   }
 
   #keep(room: Room): Room {

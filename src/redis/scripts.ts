@@ -29,6 +29,7 @@ export const scripts = {
   enter: load('enter'),
   fields: load('fields'),
   fileState: load('file_state'),
+  leases: load('leases'),
   linkUser: load('link_user'),
   owe: load('owe'),
   receipt: load('receipt'),

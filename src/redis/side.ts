@@ -2,7 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { RedisAccounts, RedisAttempts } from './accounts.js';
 import { Appender } from './appender.js';
 import { type Capabilities, confirmation, inspect, type Requirements } from './checks.js';
-import { type Client, connect, disconnect, type Log, type RedisTarget } from './connection.js';
+import {
+  type Client,
+  connect,
+  connectWaiting,
+  disconnect,
+  type Log,
+  type RedisTarget,
+} from './connection.js';
 import { RedisContacts } from './contacts.js';
 import { RedisCursors } from './cursors.js';
 import { RedisFanOut } from './fanout.js';
@@ -14,6 +21,7 @@ import { RedisReceipts } from './receipts.js';
 import { RedisRooms } from './rooms.js';
 import { RedisTickets } from './tickets.js';
 import { RedisUsers } from './users.js';
+import { DurableWrites, plainWrites } from './writes.js';
 
 /** How often a Redis that does not answer is asked again what it is, in ms. */
 const INSPECT_RETRY_MS = 1_000;
@@ -30,7 +38,10 @@ export interface RedisSideOptions {
   readonly onUnfit: (faults: readonly string[]) => void;
 }
 
-/** Everything of a node that is in Redis: three connections (four where an agent answers), and what works over them. */
+/**
+ * Everything of a node that is in Redis, and what works over its connections: three of them, one more where an agent
+ * answers, and one to each primary where writes are waited for.
+ */
 export class RedisSide {
   readonly commands: Client;
   readonly log: RedisLog;
@@ -48,6 +59,8 @@ export class RedisSide {
   readonly agentJobs: RedisAgentJobs;
   readonly #options: RedisSideOptions;
   readonly #appender: Appender;
+  /** Undefined where nothing is waited for. */
+  readonly #durable: DurableWrites | undefined;
   #capabilities: Capabilities | undefined;
   #retry: NodeJS.Timeout | undefined;
 
@@ -59,7 +72,11 @@ export class RedisSide {
     this.commands = connect(target, 'commands', `${name}-commands`, log);
     const listen = () => connect(target, 'subscriptions', `${name}-subscriptions`, log);
     const confirm = confirmation(requirements, () => this.#capabilities);
-    this.rooms = new RedisRooms(this.commands);
+    const client = this.commands;
+    const wait = (address: string) => connectWaiting(client, target, { address, name: `${name}-waits`, log });
+    this.#durable = confirm && new DurableWrites({ client, connect: wait, confirm });
+    const writes = this.#durable ?? plainWrites(client);
+    this.rooms = new RedisRooms(client, writes);
     this.#appender = new Appender(connect(target, 'appends', `${name}-appends`, log), `${name}-appends`, {
       keepMessages: options.keepMessages,
       confirm,
@@ -70,13 +87,13 @@ export class RedisSide {
     this.fanOut = new RedisFanOut(this.commands, listen, name, log);
     this.presence = new RedisPresence(this.commands, nodeId, options.roomPresenceLimit, log);
     this.users = new RedisUsers(this.commands);
-    this.accounts = new RedisAccounts(this.commands, this.users);
+    this.accounts = new RedisAccounts(client, this.users, writes);
     this.attempts = new RedisAttempts(this.commands);
     this.contacts = new RedisContacts(this.commands, this.rooms);
     this.tickets = new RedisTickets(this.commands);
-    this.receipts = new RedisReceipts(this.commands);
+    this.receipts = new RedisReceipts(client, writes);
     this.cursors = new RedisCursors(this.commands);
-    this.files = new RedisFiles(this.commands);
+    this.files = new RedisFiles(client, writes);
     this.agentJobs = new RedisAgentJobs(
       this.commands,
       () => connect(target, 'commands', `${name}-jobs`, log),
@@ -94,7 +111,7 @@ export class RedisSide {
   /** Ends it: what is under way first, then the lease (`leaseMs` from now), then the connections. Never throws. */
   async close(leaseMs: number): Promise<void> {
     clearTimeout(this.#retry);
-    await this.#appender.close();
+    await Promise.all([this.#appender.close(), this.#durable?.close()]);
     await this.fanOut.close();
     await this.presence.close(leaseMs);
     await this.agentJobs.close();

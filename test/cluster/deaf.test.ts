@@ -1,8 +1,9 @@
 import t from 'tap';
 import { createRoom, metric, post, startNodes } from '../helpers/chat.js';
+import { deafen } from '../helpers/cuts.js';
 import { Member } from '../helpers/member.js';
 import { isReady, type TestNode } from '../helpers/node.js';
-import { type Passage, type RedisProxy, startProxy } from '../helpers/proxy.js';
+import { type Passage, startProxy } from '../helpers/proxy.js';
 import { startRedis } from '../helpers/redis.js';
 import { onlyOn } from '../helpers/topology.js';
 import { type Owner, until } from '../helpers/wait.js';
@@ -21,22 +22,10 @@ async function scene(t: Owner) {
   return { proxy, behind, other, room, reader, writer };
 }
 
-/** Swallows all traffic of the connections of one role that are open now; new ones work. */
-function deafen(proxy: RedisProxy, role: string): { swallowed: () => number } {
-  const dead = new Set<Passage>([...proxy.open].filter((passage) => passage.role === role));
-  let swallowed = 0;
-  proxy.rule = (passage) => {
-    if (!dead.has(passage)) return 'pass';
-    swallowed += 1;
-    return 'swallow';
-  };
-  return { swallowed: () => swallowed };
-}
-
 t.test('a node whose subscriptions are silently dead', PROXIED, async (t) => {
   const { proxy, behind, other, reader, writer } = await scene(t);
   const connects = await metric(behind, 'parlance_redis_connects_total');
-  const { swallowed } = deafen(proxy, 'subscriptions');
+  const { swallowed } = deafen([proxy], 'subscriptions');
   const start = performance.now();
   for (let i = 0; i < 5; i += 1) await writer.sendUntilAcknowledged(`unheard ${i}`);
   await until('they arrive all the same', () => reader.seen.length === 5, 6_000);
@@ -67,7 +56,7 @@ for (const role of ['appends', 'commands']) {
   t.test(`a node whose ${role} are silently lost`, PROXIED, async (t) => {
     const { proxy, behind, room, reader, writer } = await scene(t);
     await reader.sendUntilAcknowledged('before');
-    deafen(proxy, role);
+    deafen([proxy], role);
     // Every send is answered in time, and once the node has a new connection it is stored.
     await reader.sendUntilAcknowledged('by socket', 30_000);
     await until(

@@ -8,9 +8,10 @@ import {
   socketUrl,
   startNodes,
 } from '../helpers/chat.js';
+import { breakAppends, type Cuts } from '../helpers/cuts.js';
 import { Member } from '../helpers/member.js';
 import type { TestNode } from '../helpers/node.js';
-import { type Fate, type RedisProxy, startProxy } from '../helpers/proxy.js';
+import { type RedisProxy, startProxy } from '../helpers/proxy.js';
 import { startRedis } from '../helpers/redis.js';
 import { rng } from '../helpers/rng.js';
 import { type Frame, open } from '../helpers/socket.js';
@@ -25,46 +26,7 @@ const CUT_EVERY = 25;
 const ROOMS = 4;
 const SENDERS = 5;
 
-/** How often the connection that appends broke, in each of the ways it can. */
-interface Cuts {
-  /** Redis had the call, and its answer is lost. */
-  answer: number;
-  /** Redis never got the call. */
-  call: number;
-  /** Redis gets the call after the connection is gone. */
-  late: number;
-  /** While what happened before is being cleared up. */
-  anything: number;
-}
-
 const PROXIED = onlyOn('one', 'a proxy is between the nodes and the one server that they know');
-const WAYS = ['late', 'answer', 'call', 'answer'] as const;
-
-/** Breaks the connection that appends at every eighth call, and now and then at any other answer. */
-function breakAppends(proxy: RedisProxy, seed: number): Cuts {
-  const random = rng(seed);
-  const cuts: Cuts = { answer: 0, call: 0, late: 0, anything: 0 };
-  const doomed = new WeakSet<object>();
-  let calls = 0;
-  proxy.rule = (passage, to, data): Fate => {
-    if (passage.role !== 'appends') return 'pass';
-    if (to === 'client') {
-      if (doomed.has(passage)) return 'cut';
-      if (random.int(60) > 0) return 'pass';
-      cuts.anything += 1;
-      return 'cut';
-    }
-    if (!/evalsha/i.test(data.toString('latin1'))) return 'pass';
-    calls += 1;
-    if (calls % 8 > 0) return 'pass';
-    const way = WAYS[(calls / 8) % WAYS.length] as (typeof WAYS)[number];
-    cuts[way] += 1;
-    if (way === 'answer') doomed.add(passage);
-    return way === 'late' ? 'late' : way === 'call' ? 'cut' : 'pass';
-  };
-  return cuts;
-}
-
 interface Scene {
   nodes: TestNode[];
   rooms: string[];
@@ -77,7 +39,7 @@ async function scene(t: Test, seed: number): Promise<Scene> {
   const proxy = await startProxy(t, redis.port);
   const nodes = await startNodes(t, 2, { REDIS_URL: proxy.url });
   const rooms = await createRooms(nodes[0] as TestNode, ROOMS);
-  return { nodes, rooms, proxy, cuts: breakAppends(proxy, seed) };
+  return { nodes, rooms, proxy, cuts: breakAppends([proxy], seed) };
 }
 
 // Longer than other files may take, where it is asked for.

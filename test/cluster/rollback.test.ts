@@ -39,11 +39,11 @@ async function say(members: readonly Member[], contents: readonly string[]): Pro
 const contentsOf = (messages: readonly ChatMessage[]) => messages.map(({ content }) => content);
 
 t.test('fail-over to replicas that lag', OWN_SERVERS, async (t) => {
-  const group = await startSentinels(t, { replicas: 2 });
+  const group = await startSentinels(t, { replicas: 2, aof: 'always' });
   const { env, target } = group;
   const [fast, [durable]] = await Promise.all([
     startNodes(t, 2, env),
-    startNodes(t, 1, { ...env, DURABILITY: 'durable', WAIT_TIMEOUT: '300' }) as Promise<[TestNode]>,
+    startNodes(t, 1, { ...env, DURABILITY: 'durable', WAIT_TIMEOUT: '1500' }) as Promise<[TestNode]>,
   ]);
   const [room, safeRoom] = [await createRoom(fast[0] as TestNode), await createRoom(durable)];
   const join = (node: TestNode, user: string, where = room) =>

@@ -1,6 +1,7 @@
 /** Limits of the rooms API, shared by the nodes; and what it says while Redis is away. */
 
 import t from 'tap';
+import { keys } from '../../src/redis/keys.js';
 import { request } from '../helpers/http.js';
 import { framesOf, heard, isError, type Pair, startPair } from '../helpers/rooms.js';
 import { connect, open } from '../helpers/socket.js';
@@ -65,6 +66,16 @@ t.test('with a valid token each user has a bucket, and the address ten times as 
   t.same(await statuses(pair, 6, ann), [...times(5, 200), 429]);
   t.same(await statuses(pair, 6), [...times(5, 401), 429], 'without a token the address has its own');
   t.same(await statuses(pair, 6, bob), [...times(5, 200), 429], 'another user of the same address');
+  const keysThere = (await pair.redis.askAll('KEYS *limit*'))
+    .join()
+    .match(/attempts:\S+/g)
+    ?.sort();
+  const buckets = ['address:127.0.0.1', 'shared:127.0.0.1', 'user:user0', 'user:user1'];
+  t.same(
+    keysThere,
+    buckets.map((bucket) => keys.attempts(`limit:${bucket}`)),
+    'counted under names that say what they are',
+  );
   t.equal(await pair.refused(`/ws/1/user1?token=${bob}`), 429, 'an upgrade counts for the user');
   // 10 of 50 are used by the two; refusals of a user's own bucket are not counted for the address.
   const found = [];

@@ -11,8 +11,10 @@ export type Fate = 'pass' | 'swallow' | 'cut' | 'late';
 
 /** One connection through the proxy. */
 export interface Passage {
-  /** What the connection is for, by the name that a node gives it: `appends`, `commands`, `subscriptions`. */
+  /** What the connection is for, by the name that a node gives it: `appends`, `commands`, `subscriptions`, `waits`. */
   role: string | undefined;
+  /** Whose it is, by the same name: it begins with the node's NODE_ID. */
+  node: string | undefined;
   /** Cuts both sides. */
   cut(): void;
 }
@@ -28,7 +30,7 @@ export interface RedisProxy {
 }
 
 const LATE_MS = 100;
-const ROLE = /parlance-[\w.-]+-(appends|commands|subscriptions)/;
+const NAME = /parlance-([\w.-]+)-(appends|commands|subscriptions|waits)/;
 
 /** Starts a proxy to a port of loopback. It ends with the test. */
 export async function startProxy(t: Owner, target: number): Promise<RedisProxy> {
@@ -52,6 +54,7 @@ function passageOf(client: Socket, target: number, proxy: RedisProxy, open: Set<
   const redis = connect({ host: '127.0.0.1', port: target });
   const passage: Passage = {
     role: undefined,
+    node: undefined,
     cut: () => {
       client.destroy();
       redis.destroy();
@@ -66,7 +69,7 @@ function passageOf(client: Socket, target: number, proxy: RedisProxy, open: Set<
   const toClient = slowly(client, proxy);
   let doomed = false; // the client is gone, and Redis is yet to get its last piece
   client.on('data', (data) => {
-    passage.role ??= ROLE.exec(data.toString('latin1'))?.[1];
+    if (!passage.role) [, passage.node, passage.role] = NAME.exec(data.toString('latin1')) ?? [];
     const fate = doomed ? 'swallow' : proxy.rule(passage, 'redis', data);
     if (fate === 'pass') toRedis(data);
     else if (fate === 'cut') passage.cut();

@@ -3,10 +3,16 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startProgram } from './process.js';
-import { askRedis, type RedisOptions, type RedisPlace, type RedisServer, startRedis } from './redis.js';
+import {
+  askRedis,
+  type RedisOptions,
+  type RedisPlace,
+  type RedisServer,
+  startRedis,
+  TESTED,
+} from './redis.js';
 import { freePort, type Owner, until } from './wait.js';
 
-const BINARY = process.env.REDIS_SERVER ?? 'redis-server';
 const READY_MS = 30_000;
 const NAME = 'chat';
 
@@ -83,7 +89,7 @@ async function startSentinel(t: Owner, primary: RedisServer, downMs: number): Pr
       `sentinel parallel-syncs ${NAME} 1`,
     ].join('\n'),
   );
-  startProgram(t, `sentinel on ${port}`, BINARY, [file, '--sentinel'], {
+  startProgram(t, `sentinel on ${port}`, TESTED, [file, '--sentinel'], {
     cwd: primary.dir,
     env: { PATH: process.env.PATH },
   });

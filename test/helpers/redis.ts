@@ -1,6 +1,6 @@
 /** Real, private Redis servers on loopback. */
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ import { freePort, type Owner, until } from './wait.js';
 
 const READY_MS = 15_000;
 /** scripts/test names another where that is what is installed: Valkey, say. */
-const BINARY = process.env.REDIS_SERVER ?? 'redis-server';
+export const TESTED = process.env.REDIS_SERVER ?? 'redis-server';
 /** A write past the limit of a file's size must fail as it does on a full disk: by default it would end the process. */
 const WITHOUT_SIGXFSZ = ['-c', 'trap "" XFSZ; exec "$0" "$@"'];
 const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -27,6 +27,8 @@ export interface RedisOptions {
   aof?: 'no' | 'everysec' | 'always';
   maxmemory?: string;
   port?: number;
+  /** The server to run, in place of the one that the tests run on. */
+  binary?: string;
   /** More settings, by their names in redis.conf. */
   settings?: Record<string, string>;
 }
@@ -59,6 +61,18 @@ export interface RedisServer extends RedisPlace {
   freeDisk(): void;
   /** The raw answer to one inline command. */
   ask(command: string): Promise<string>;
+}
+
+/**
+ * A server that has WAITAOF (Redis from 7.2, Valkey): the one that the tests run on, or else the Valkey on the PATH;
+ * undefined where neither is there.
+ */
+export function serverWithWaitAof(): string | undefined {
+  return [TESTED, 'valkey-server'].find((binary) => {
+    const { stdout } = spawnSync(binary, ['--version'], { encoding: 'utf8', timeout: 10_000 });
+    const [, major = 0, minor = 0] = (/\bv=(\d+)\.(\d+)/.exec(stdout ?? '') ?? []).map(Number);
+    return major > 7 || (major === 7 && minor >= 2);
+  });
 }
 
 /** Starts a private Redis and waits until it answers. It ends, and its files go, with the test. */
@@ -143,10 +157,16 @@ async function launch(t: Owner, dir: string, port: number, options: RedisOptions
     `--${name}`,
     value,
   ]);
-  const program = startProgram(t, `Redis on ${port}`, '/bin/sh', [...WITHOUT_SIGXFSZ, BINARY, ...args], {
-    cwd: dir,
-    env: { PATH: process.env.PATH },
-  });
+  const program = startProgram(
+    t,
+    `Redis on ${port}`,
+    '/bin/sh',
+    [...WITHOUT_SIGXFSZ, options.binary ?? TESTED, ...args],
+    {
+      cwd: dir,
+      env: { PATH: process.env.PATH },
+    },
+  );
   try {
     await until(
       `Redis answers on port ${port}`,

@@ -1,11 +1,14 @@
+import calculateSlot from 'cluster-key-slot';
 import t from 'tap';
 import type { PresenceEvent } from '../../src/core/model.js';
 import { decodeEvents } from '../../src/redis/events.js';
 import { channels, encodeId, keys, roomPartition, userPartition } from '../../src/redis/keys.js';
 import { runScript, scripts } from '../../src/redis/scripts.js';
+import { redisSide } from '../helpers/hub.js';
 import { clientOf } from '../helpers/redis.js';
+import { startRedisCluster } from '../helpers/redis-cluster.js';
 import { rng } from '../helpers/rng.js';
-import { startAnyRedis } from '../helpers/topology.js';
+import { OWN_SERVERS, startAnyRedis } from '../helpers/topology.js';
 import { until } from '../helpers/wait.js';
 
 t.test('counting who is where', async (t) => {
@@ -192,4 +195,22 @@ t.test('counting who is where', async (t) => {
     t.equal(await redis.zscore(keys.nodes, 'a'), '1', 'and nothing was written');
     t.equal(await renew('a.2', 60_000, true), 1);
   });
+});
+
+t.test('leases are compared with the clock of the primary that has them', OWN_SERVERS, async (t) => {
+  const cluster = await startRedisCluster(t);
+  const side = redisSide(t, cluster);
+  side.presence.start();
+  side.presence.online('ann');
+  const isOnline = async () => (await side.presence.status('ann'))?.online;
+  await until('she is online', isOnline);
+  const leases = await cluster.primaryOf(calculateSlot(keys.nodes));
+  const clocksAsked = async () => {
+    const others = cluster.servers.filter((server) => server !== leases);
+    const stats = await Promise.all(others.map((server) => server.ask('INFO commandstats')));
+    return stats.map((text) => Number(/cmdstat_time:calls=(\d+)/.exec(text)?.[1] ?? 0));
+  };
+  const before = await clocksAsked();
+  for (let i = 0; i < 60; i += 1) t.ok(await isOnline());
+  t.same(await clocksAsked(), before, 'nobody else was asked what time it is');
 });

@@ -1,11 +1,12 @@
 /** Subscriptions that were given up and made anew, on one Redis and on a cluster. */
 
+import calculateSlot from 'cluster-key-slot';
 import { Cluster, Redis } from 'ioredis';
 import t, { type Test } from 'tap';
 import { type Client, connect, disconnect } from '../../src/redis/connection.js';
 import { channels } from '../../src/redis/keys.js';
 import { Subscriptions } from '../../src/redis/subscriptions.js';
-import type { RedisPlace } from '../helpers/redis.js';
+import type { RedisPlace, RedisServer } from '../helpers/redis.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
 import { OWN_SERVERS, startAnyRedis } from '../helpers/topology.js';
 import { type Owner, sleep, until } from '../helpers/wait.js';
@@ -105,3 +106,28 @@ t.test('given up again and again while a primary of a cluster hangs', OWN_SERVER
   t.ok(await until('all are heard', hears, 30_000));
 });
 t.test('a cluster', OWN_SERVERS, async (t) => suite(t, await startRedisCluster(t)));
+
+t.test(
+  'slots that move take their channels along, and it is said that something may be lost',
+  OWN_SERVERS,
+  async (t) => {
+    const cluster = await startRedisCluster(t);
+    const { subscriptions, publishAll, heard, renewed } = await scene(t, cluster);
+    await subscriptions.subscribe(names);
+    await publishAll();
+    await until('all are heard', () => heard.size === ROOMS);
+    await sleep(2_000); // it is said of the beginning too
+    renewed.clear();
+    const [first = ''] = names;
+    const slot = calculateSlot(first);
+    const from = await cluster.primaryOf(slot);
+    await cluster.moveSlot(slot, cluster.servers.find((server) => server !== from) as RedisServer);
+    await until('it is said', () => renewed.has(first), 20_000);
+    const hears = async () => {
+      heard.clear();
+      await publishAll();
+      return until('all are heard', () => heard.size === ROOMS, 500);
+    };
+    t.ok(await until('they listen where it is now', hears, 10_000));
+  },
+);
