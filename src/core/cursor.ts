@@ -11,7 +11,8 @@ export interface Since {
 /** The largest page of a message list. */
 export const MAX_PAGE = 1000;
 
-const CURSOR = /^(0|[1-9][0-9]{0,15})\.([A-Za-z0-9_-]{0,32})$/;
+/** Of an empty log, or of a message. */
+const CURSOR = /^(?:0\.|([1-9][0-9]{0,15})\.([A-Za-z0-9_-]{1,32}))$/;
 
 /** A room's cursor as text: an offset with its nonce, so that it survives a fail-over that reuses offsets. */
 export function formatCursor(position: Position): string {
@@ -24,7 +25,7 @@ export function formatCursor(position: Position): string {
  */
 export function parseSince(text: unknown, room: RoomId): Since {
   const cursor = typeof text === 'string' ? CURSOR.exec(text) : null;
-  if (cursor) return { offset: Number(cursor[1]), nonce: cursor[2] === '' ? undefined : cursor[2] };
+  if (cursor) return { offset: Number(cursor[1] ?? 0), nonce: cursor[2] };
   return { offset: parseOffset(text, room, 'since'), nonce: undefined };
 }
 

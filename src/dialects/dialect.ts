@@ -175,6 +175,9 @@ export interface ChatSocket {
   announce(message: Message): Promise<void>;
   /** Sends a frame to this socket only. */
   reply(text: string): void;
-  /** Where this socket is, as an opaque string for `?since=`. */
-  cursor(): Promise<string>;
+  /**
+   * Sends a frame with where this socket is, as an opaque string for `?since=`: behind what was sent before it, and before
+   * what was not.
+   */
+  replyCursor(): Promise<void>;
 }

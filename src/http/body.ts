@@ -4,10 +4,10 @@ import { ChatError } from '../core/errors.js';
 
 /**
  * JSON bodies as RFC 8259 has them: UTF-8, or no JSON. Fastify's own parser would take other bytes for
- * U+FFFD, and a text would be stored that nobody wrote. Keys that reach for a prototype are refused as by Fastify.
+ * U+FFFD, and a text would be stored that nobody wrote. Keys that reach for a prototype are left out, as other unknown ones are.
  */
 export function registerJsonBody(app: FastifyInstance): void {
-  const parse = app.getDefaultJsonParser('error', 'error');
+  const parse = app.getDefaultJsonParser('remove', 'remove');
   app.removeContentTypeParser(['application/json', 'text/plain']);
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     if (!isUtf8(body)) done(new ChatError('bad_request', 'the body is not UTF-8'));

@@ -6,7 +6,6 @@ import { checkRef } from '../core/input.js';
 import type { RoomMarks } from '../core/marks.js';
 import type { Messages } from '../core/messages.js';
 import type { Message, Profile, Room } from '../core/model.js';
-import type { Ref } from '../core/rendering.js';
 import type { ChatSocket, SocketRoute, SocketSend } from '../dialects/dialect.js';
 import type { Session, Transport } from '../realtime/session.js';
 import type { FrameBucket } from './bucket.js';
@@ -155,8 +154,8 @@ export class Connection implements ChatSocket, Transport {
     this.#session?.reply(text);
   }
 
-  async cursor(): Promise<string> {
-    return (await this.#reading?.cursor()) ?? '';
+  async replyCursor(): Promise<void> {
+    await this.#reading?.cursor((cursor) => this.reply(this.route.encoder.cursor(cursor)));
   }
 
   send(message: SocketSend): void {
@@ -230,20 +229,21 @@ export class Connection implements ChatSocket, Transport {
       this.#end(CloseCode.tooMany, 'too many messages');
       return undefined;
     }
-    let ref: Ref | undefined;
+    let given: unknown;
     try {
       const frame = parseFrame(data, binary);
-      ref = checkRef(this.route.refOf(frame));
+      given = this.route.refOf(frame);
+      const ref = checkRef(given);
       if (toll === 'refuse') throw new ChatError('rate_limited', 'too many messages');
       const result = this.route.onFrame(frame, this, ref);
       return result?.catch((error) => this.#replyError(error, ref));
     } catch (error) {
-      this.#replyError(error, ref);
+      this.#replyError(error, given);
       return undefined;
     }
   }
 
-  #replyError(thrown: unknown, ref: Ref | undefined): void {
+  #replyError(thrown: unknown, ref: unknown): void {
     const error = toChatError(thrown);
     if (error.code === 'internal') this.#options.onFault(thrown);
     this.#session?.replyError(error, ref);

@@ -24,7 +24,7 @@ interface FastifyError {
 interface SchemaFault {
   readonly instancePath: string;
   readonly message?: string;
-  readonly params: { readonly missingProperty?: unknown };
+  readonly params: { readonly missingProperty?: unknown; readonly allowedValue?: unknown };
 }
 
 // `/content` must be string: the field is the first step of the path; a missing one is named apart.
@@ -32,7 +32,13 @@ function invalidField(fault: SchemaFault): ChatError {
   const missing = fault.params.missingProperty;
   const field = typeof missing === 'string' ? missing : fault.instancePath.split('/')[1];
   if (field === undefined) return new ChatError('bad_request', `the body ${fault.message}`);
-  const words = typeof missing === 'string' ? 'is required' : fault.message;
+  const only = fault.params.allowedValue;
+  const words =
+    typeof missing === 'string'
+      ? 'is required'
+      : only === undefined
+        ? fault.message
+        : `must be ${JSON.stringify(only)}`;
   return new ChatError('bad_request', `${field} ${words}`, { field });
 }
 

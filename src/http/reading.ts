@@ -21,7 +21,11 @@ export interface Reading {
   prepare(): Promise<void>;
   /** Resolves when the session is live, or closed. */
   start(session: Session): Promise<void>;
-  cursor(): Promise<string>;
+  /**
+   * Hands a cursor to `tell`, at a moment when all up to it has been queued for the client and nothing past it.
+   * @throws ChatError unavailable
+   */
+  cursor(tell: (cursor: string) => void): Promise<void>;
   /** Lets go of everything; also when it was never started. */
   close(): void;
 }
@@ -60,8 +64,8 @@ export class RoomReading implements Reading {
     else await session.read(this.#feed, { from: 'since', since: this.#start });
   }
 
-  async cursor(): Promise<string> {
-    return this.#feed && this.#session ? formatCursor(this.#session.sentUpTo(this.#feed)) : '';
+  async cursor(tell: (cursor: string) => void): Promise<void> {
+    if (this.#feed && this.#session) tell(formatCursor(this.#session.sentUpTo(this.#feed)));
   }
 
   close(): void {
@@ -70,7 +74,21 @@ export class RoomReading implements Reading {
   }
 }
 
+/** Bases saved for one cursor, while too much moves for its text. */
+const MAX_BASES = 3;
+
 const BEGINNING: Position = { offset: 0, nonce: '' };
+
+/** Positions that are kept on the server. */
+interface Base {
+  readonly handle: string;
+  readonly positions: ReadonlyMap<RoomId, Position>;
+}
+
+/** Undefined when too much moved since then. */
+function cursorFrom({ handle, positions }: Base, now: ReadonlyMap<RoomId, Position>): string | undefined {
+  return formatUserCursor({ handle, moved: movedSince(positions, now) });
+}
 
 /** All direct rooms of a user, those made later too. */
 export class UserReading implements Reading, UserReader {
@@ -84,7 +102,7 @@ export class UserReading implements Reading, UserReader {
   #places = new Map<RoomFeed, Position>();
   #expired = false;
   #session: Session | undefined;
-  #base: { handle: string; positions: ReadonlyMap<RoomId, Position> } | undefined;
+  #base: Base | undefined;
 
   constructor(
     sources: { feeds: UserFeeds; cursors: CursorStore },
@@ -132,17 +150,18 @@ export class UserReading implements Reading, UserReader {
     this.#notify(event);
   }
 
-  async cursor(): Promise<string> {
+  async cursor(tell: (cursor: string) => void): Promise<void> {
     const session = this.#session;
-    if (!session) return '';
-    const now = new Map([...session.feeds].map((feed) => [feed.id, session.sentUpTo(feed)]));
-    if (this.#base) {
-      const { handle, positions } = this.#base;
-      const text = formatUserCursor({ handle, moved: movedSince(positions, now) });
-      if (text !== undefined) return text;
+    if (!session) return;
+    for (let tries = 0; ; tries += 1) {
+      const now = new Map([...session.feeds].map((feed) => [feed.id, session.sentUpTo(feed)]));
+      const text = this.#base && cursorFrom(this.#base, now);
+      if (text !== undefined) return tell(text);
+      // While it is saved, more is sent: the text says what moved since. Where too much does each time, the client
+      // is better told some of it twice than nothing.
+      if (this.#base && tries === MAX_BASES) return tell(this.#base.handle);
+      this.#base = { handle: await this.#cursors.save(now), positions: now };
     }
-    this.#base = { handle: await this.#cursors.save(now), positions: now };
-    return this.#base.handle;
   }
 
   close(): void {

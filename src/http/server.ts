@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import cors from '@fastify/cors';
 import multipart from '@fastify/multipart';
 import websocket from '@fastify/websocket';
@@ -9,7 +10,7 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import type { Logger } from 'pino';
-import { ChatError, notFound } from '../core/errors.js';
+import { type ChatError, notFound } from '../core/errors.js';
 import type { Dialect, DialectContext } from '../dialects/dialect.js';
 import type { Authenticator } from './auth.js';
 import { registerJsonBody } from './body.js';
@@ -73,7 +74,7 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
     // From Node 24.9 on; before that a request with `Upgrade: h2c` is refused.
     http: { shouldUpgradeCallback: asksForSocket } as object,
     clientErrorHandler: refuseClient,
-    frameworkErrors: ({ code }, request, reply) => refusePath(shapes, code, request, reply),
+    frameworkErrors: (_, request, reply) => refusePath(shapes, request, reply),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
   }) as unknown as FastifyInstance;
   // Schemas of answers are for the documents: what is sent is what was made, nothing converted or left out.
@@ -90,6 +91,7 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
     strictPreflight: false,
     // The plugin's own choice lacks PATCH.
     methods: ['GET', 'HEAD', 'POST', 'PATCH'],
+    exposedHeaders: ['Retry-After', 'X-Request-Id'],
     origin: options.allowedOrigins.includes('*') ? '*' : [...options.allowedOrigins],
   });
   // Whoever reads an upload looks at the sizes.
@@ -122,14 +124,24 @@ export async function mountDialect(
 ): Promise<void> {
   const render: Render = (error) => dialect.renderError(error);
   await app.register(async (scope) => {
+    scope.addHook('onRoute', ({ url }) => {
+      const [prefix = ''] = url.split(':');
+      app.shapes.push({ prefix, render });
+    });
     answerErrors(scope, render);
     documentScope(scope, dialect);
     dialect.register(scope, context);
   });
   const { unknownBelow } = dialect;
   if (unknownBelow === undefined) return;
-  app.shapes.push({ prefix: unknownBelow, render });
-  await app.register(async (scope) => answerUnknown(scope, render), { prefix: unknownBelow });
+  app.shapes.push({ prefix: `${unknownBelow}/`, render });
+  await app.register(
+    async (scope) => {
+      answerErrors(scope, render);
+      answerUnknown(scope, render);
+    },
+    { prefix: unknownBelow },
+  );
 }
 
 type Render = (error: ChatError) => { status: number; body: unknown };
@@ -170,18 +182,16 @@ function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply, r
   return reply.code(status).send(body);
 }
 
-/** A path that the router cannot read at all, answered in the shape of the dialect that it would have reached. */
-function refusePath(
-  shapes: readonly Shape[],
-  code: string,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): FastifyReply {
-  const fits = shapes.filter(({ prefix }) => request.url.startsWith(`${prefix}/`));
+/**
+ * A path that the router cannot read at all: there is nothing there, in the shape of the dialect that it would have
+ * reached. No hook sees such a request, nor does the WebSocket plugin, which ends what asked to be a socket and became none.
+ */
+function refusePath(shapes: readonly Shape[], request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const fits = shapes.filter(({ prefix }) => request.url.startsWith(prefix));
   const shape = fits.reduce((best, one) => (one.prefix.length > best.prefix.length ? one : best));
-  const badUrl = code === 'FST_ERR_BAD_URL';
-  const error = badUrl ? new ChatError('bad_request', 'the path is not a valid URL') : notFound('page');
-  return answer(error, request, reply, shape.render);
+  const { upgrade, socket } = request.raw as IncomingMessage & { upgrade?: boolean };
+  if (upgrade) reply.raw.once('finish', () => socket.destroy());
+  return answer(notFound('page'), request, reply, shape.render);
 }
 
 /** What a client or a proxy calls the request, where that is fit for a log; else a name of our own. */

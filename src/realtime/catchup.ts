@@ -149,10 +149,29 @@ export class CatchUp implements CatchUpRunner {
     }
     const handed = asPage
       ? this.#pushPage(session, feed, page, position)
-      : this.#pushAll(session, feed, page, shown, position);
+      : this.#pushAll(
+          session,
+          feed,
+          [...page, ...this.#arrived(session, feed, page, shown)],
+          shown,
+          position,
+        );
     session.advance(feed, handed);
     // A page that stopped before this socket's own message is the last page: frames go on from there.
     return handed.offset < head.offset && handed !== position;
+  }
+
+  /**
+   * What came while it was looked up what a page is shown with: a reader of a room that is never quiet for so long would
+   * never be done. Nothing that is to be looked up itself.
+   */
+  #arrived(session: Reader, feed: Feed, page: readonly Message[], { profiles }: Shown): Message[] {
+    const more = feed.tail.readAfter((page.at(-1) as Message).offset, PAGE_MESSAGES) ?? [];
+    const end = more.findIndex(
+      ({ nonce, sender }) =>
+        session.sent.includes(nonce) || (session.encoder.needsProfiles && !profiles.has(sender)),
+    );
+    return end < 0 ? more : more.slice(0, end);
   }
 
   /** The newest page, in one frame where the dialect has such a frame; answers up to where it handed out. */
@@ -234,7 +253,7 @@ export class CatchUp implements CatchUpRunner {
     const { profiles, marks } = this.#options;
     const [known, marked] = await Promise.all([
       encoder.needsProfiles && page.length > 0
-        ? profiles([...new Set(page.map(({ sender }) => sender))])
+        ? profiles([...new Set([...room.participants, ...page.map(({ sender }) => sender)])])
         : new Map(),
       encoder.needsMarks && page.length > 0 ? marks(room) : undefined,
     ]);

@@ -5,6 +5,7 @@ import { request } from '../helpers/http.js';
 import { keepTalking, Member } from '../helpers/member.js';
 import { isReady, type TestNode } from '../helpers/node.js';
 import { startRedis } from '../helpers/redis.js';
+import { connect } from '../helpers/socket.js';
 import { onlyOn, startAnyRedis } from '../helpers/topology.js';
 import { sleep, until } from '../helpers/wait.js';
 
@@ -134,6 +135,18 @@ t.test(
     t.equal(await node.exited, 0, 'nobody waits for it');
   },
 );
+
+t.test('whoever asked for a socket on a path that is none does not hold up a drain', async (t) => {
+  const redis = await startAnyRedis(t);
+  const [node] = (await startNodes(t, 1, { ...redis.env, DRAIN_MS: '0' })) as [TestNode];
+  for (const path of ['/ws/chat/%ff/', '/x%zz', '/api/conversations/%ff/connect', '/ws/chat/none/', '/x']) {
+    const socket = connect(node.wsUrl + path, { t });
+    const status = await socket.upgradeStatus;
+    t.ok(status === 404 || status === 401, `${path}: ${status}`);
+  }
+  node.proc.kill('SIGTERM');
+  t.equal(await node.exited, 0);
+});
 
 t.test('a node without Redis', async (t) => {
   const redis = await startAnyRedis(t);

@@ -205,7 +205,7 @@ t.test('a room is its id, not its name; a plain request of a socket path is 404'
   const room = await pair.room();
   t.equal(await pair.refused(`/ws/${room}`), 404);
   t.equal(await pair.refused(`/ws/${room}/${'u'.repeat(256)}`), 400, 'no user id');
-  t.equal(await pair.refused(`/ws/${room}/%zz`), 400);
+  t.equal(await pair.refused(`/ws/${room}/%zz`), 404);
   t.equal(await pair.refused('/rooms'), 404, 'a path without a socket');
   const plain = await request('GET', `${pair.next().url}/api/v1/ws/${room}/ann`);
   t.same([plain.status, Object.keys(plain.body)], [404, ['detail']]);

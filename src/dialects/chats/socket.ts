@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { ChatError } from '../../core/errors.js';
 import { asObject, objectOf } from '../../core/input.js';
 import type { Room } from '../../core/model.js';
-import type { ChatSocket, DialectContext } from '../dialect.js';
+import type { DialectContext } from '../dialect.js';
 import { frameOf } from '../schemas.js';
 import { chatOf } from './access.js';
 import { MessageIn, socketDocs } from './api.js';
@@ -24,15 +24,11 @@ export function registerSocket(scope: FastifyInstance, context: DialectContext):
     },
     onFrame(input, socket, ref) {
       const frame = objectOf(input, 'the frame');
-      if (frame.type === 'cursor') return replyCursor(socket);
+      if (frame.type === 'cursor') return socket.replyCursor();
       if (frame.type !== 'message') throw new ChatError('bad_request', 'unknown type');
       const { content } = messageOf(frame);
       return socket.send({ room: socket.room as Room, text: content, field: 'content', ref });
     },
     refOf: (input) => asObject(input)?.ref,
   });
-}
-
-async function replyCursor(socket: ChatSocket): Promise<void> {
-  socket.reply(encoder.cursor(await socket.cursor()));
 }

@@ -14,7 +14,7 @@ const STATUS = {
   forbidden: 403,
   not_found: 404,
   conflict: 409,
-  too_large: 413,
+  too_large: 400,
   rate_limited: 429,
   internal: 500,
   unavailable: 503,

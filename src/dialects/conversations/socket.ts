@@ -5,7 +5,7 @@ import { asObject, objectOf } from '../../core/input.js';
 import type { Room } from '../../core/model.js';
 import { namesUser } from '../../core/people.js';
 import type { Tickets } from '../../core/ports.js';
-import type { ChatSocket, DialectContext } from '../dialect.js';
+import type { DialectContext } from '../dialect.js';
 import { frameOf } from '../schemas.js';
 import { conversationOf } from './access.js';
 import { MessageIn, socketDocs } from './api.js';
@@ -42,7 +42,7 @@ export function registerSocket(
     },
     onFrame(input, socket, ref) {
       const frame = objectOf(input, 'the frame');
-      if (frame.type === 'cursor') return replyCursor(socket);
+      if (frame.type === 'cursor') return socket.replyCursor();
       if (frame.type !== undefined) throw new ChatError('bad_request', 'unknown type');
       const { message, sender_id } = messageOf(frame);
       if (sender_id !== undefined && !namesUser(sender_id, socket.user)) throw notYourself();
@@ -50,10 +50,6 @@ export function registerSocket(
     },
     refOf: (input) => asObject(input)?.ref,
   });
-
-  async function replyCursor(socket: ChatSocket): Promise<void> {
-    socket.reply(encoder.cursor(await socket.cursor()));
-  }
 }
 
 interface Bearer {

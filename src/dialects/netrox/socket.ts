@@ -42,7 +42,7 @@ export function registerSocket(scope: FastifyInstance, context: DialectContext):
     ['chat_message', (frame, socket, ref) => send(frame, socket, ref, context)],
     ['chat_message_file', (frame, socket, ref) => announce(frame, socket, ref, context)],
     ['message_seen', (frame, socket, ref) => markSeen(frame, socket, ref, context)],
-    ['cursor', async (_, socket) => socket.reply(encoder.cursor(await socket.cursor()))],
+    ['cursor', (_, socket) => socket.replyCursor()],
   ]);
   context.socket(scope, {
     path: '/ws/chat/room/',

@@ -3,7 +3,7 @@ import { ChatError } from '../../core/errors.js';
 import { asObject, objectOf } from '../../core/input.js';
 import type { Room } from '../../core/model.js';
 import { namesUser } from '../../core/people.js';
-import type { ChatSocket, DialectContext } from '../dialect.js';
+import type { DialectContext } from '../dialect.js';
 import { frameOf } from '../schemas.js';
 import { actor, type RoomsSettings } from './access.js';
 import { socketDocs, TextIn } from './api.js';
@@ -37,7 +37,7 @@ export function registerSocket(
     },
     onFrame(input, socket, ref) {
       const frame = objectOf(input, 'the frame');
-      if (frame.type === 'cursor') return replyCursor(socket);
+      if (frame.type === 'cursor') return socket.replyCursor();
       if (frame.type !== 'text') throw new ChatError('bad_request', 'unknown type');
       const { content, user_id } = textOf(frame);
       if (user_id !== undefined && !namesUser(user_id, socket.user)) {
@@ -47,8 +47,4 @@ export function registerSocket(
     },
     refOf: (input) => asObject(input)?.ref,
   });
-}
-
-async function replyCursor(socket: ChatSocket): Promise<void> {
-  socket.reply(encoder.cursor(await socket.cursor()));
 }

@@ -39,7 +39,7 @@ function userSocket(context: DialectContext, resendMs: number): Omit<SocketRoute
     admit: (request) => admit(request, context),
     async onFrame(input, socket, ref) {
       const frame = objectOf(input, 'the frame');
-      if (frame.type === 'cursor') return socket.reply(encoder.cursor(await socket.cursor()));
+      if (frame.type === 'cursor') return socket.replyCursor();
       if (frame.type === 'message') return sendMessage(objectOf(frame.data, 'data'), socket, ref, context);
       if (frame.type !== 'receipt_update') throw new ChatError('bad_request', 'unknown type');
       const confirmed = await takeReceipt(objectOf(frame.data, 'data'), socket, context);
