@@ -175,6 +175,11 @@ export interface ChatSocket {
   announce(message: Message): Promise<void>;
   /** Sends a frame to this socket only. */
   reply(text: string): void;
-  /** Where this socket is, as an opaque string for `?since=`. */
+  /**
+   * For what a frame asks and may take long until it is safe, which a receipt does with `durable`: then the next frames are
+   * taken meanwhile, and its errors go to the client by themselves. What is answered has to be waited for.
+   */
+  meanwhile(work: Promise<void>, ref: Ref | undefined): Promise<void> | undefined;
+  /** Where this socket is, as an opaque string for `?since=`, when all that was done meanwhile is done. */
   cursor(): Promise<string>;
 }

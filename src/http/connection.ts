@@ -31,7 +31,7 @@ export interface ConnectionOptions {
   readonly messages: Messages;
   readonly marks: (room: Room) => Promise<RoomMarks>;
   readonly bucket: FrameBucket | undefined;
-  /** With it, a send's own frame waits until the append is confirmed. */
+  /** What is stored is waited for: a send's own frame until the append is confirmed, other frames not for that of receipts. */
   readonly holdOwn: boolean;
   readonly onFrame: () => void;
   readonly onClosing: (code: number) => void;
@@ -58,6 +58,8 @@ export class Connection implements ChatSocket, Transport {
   #ready = false;
   #busy = false;
   #unanswered = 0;
+  /** See {@link meanwhile}. */
+  readonly #besides = new Set<Promise<void>>();
   #paused = false;
   #closing = false;
   #terminateAt = Number.POSITIVE_INFINITY;
@@ -156,7 +158,22 @@ export class Connection implements ChatSocket, Transport {
   }
 
   async cursor(): Promise<string> {
+    await Promise.all(this.#besides);
     return (await this.#reading?.cursor()) ?? '';
+  }
+
+  meanwhile(work: Promise<void>, ref: Ref | undefined): Promise<void> | undefined {
+    if (!this.#options.holdOwn) return work;
+    this.#unanswered += 1;
+    const done = work
+      .catch((error) => this.#replyError(error, ref))
+      .finally(() => {
+        this.#besides.delete(done);
+        this.#unanswered -= 1;
+        this.#steer();
+      });
+    this.#besides.add(done);
+    return undefined;
   }
 
   send(message: SocketSend): void {
