@@ -176,8 +176,13 @@ export interface ChatSocket {
   /** Sends a frame to this socket only. */
   reply(text: string): void;
   /**
-   * Sends a frame with where this socket is, as an opaque string for `?since=`: behind what was sent before it, and before
-   * what was not.
+   * For what a frame asks and may take long until it is safe, which a receipt does with `durable`: then the next frames are
+   * taken meanwhile, and its errors go to the client by themselves. What is answered has to be waited for.
+   */
+  meanwhile(work: Promise<void>, ref: Ref | undefined): Promise<void> | undefined;
+  /**
+   * Sends a frame with where this socket is, as an opaque string for `?since=`, when all that was done meanwhile is done:
+   * behind what was sent before it, and before what was not.
    */
   replyCursor(): Promise<void>;
 }

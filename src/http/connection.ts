@@ -6,6 +6,7 @@ import { checkRef } from '../core/input.js';
 import type { RoomMarks } from '../core/marks.js';
 import type { Messages } from '../core/messages.js';
 import type { Message, Profile, Room } from '../core/model.js';
+import type { Ref } from '../core/rendering.js';
 import type { ChatSocket, SocketRoute, SocketSend } from '../dialects/dialect.js';
 import type { Session, Transport } from '../realtime/session.js';
 import type { FrameBucket } from './bucket.js';
@@ -30,7 +31,7 @@ export interface ConnectionOptions {
   readonly messages: Messages;
   readonly marks: (room: Room) => Promise<RoomMarks>;
   readonly bucket: FrameBucket | undefined;
-  /** With it, a send's own frame waits until the append is confirmed. */
+  /** What is stored is waited for: a send's own frame until the append is confirmed, other frames not for that of receipts. */
   readonly holdOwn: boolean;
   readonly onFrame: () => void;
   readonly onClosing: (code: number) => void;
@@ -57,6 +58,8 @@ export class Connection implements ChatSocket, Transport {
   #ready = false;
   #busy = false;
   #unanswered = 0;
+  /** See {@link meanwhile}. */
+  readonly #besides = new Set<Promise<void>>();
   #paused = false;
   #closing = false;
   #terminateAt = Number.POSITIVE_INFINITY;
@@ -155,7 +158,22 @@ export class Connection implements ChatSocket, Transport {
   }
 
   async replyCursor(): Promise<void> {
+    await Promise.all(this.#besides);
     await this.#reading?.cursor((cursor) => this.reply(this.route.encoder.cursor(cursor)));
+  }
+
+  meanwhile(work: Promise<void>, ref: Ref | undefined): Promise<void> | undefined {
+    if (!this.#options.holdOwn) return work;
+    this.#unanswered += 1;
+    const done = work
+      .catch((error) => this.#replyError(error, ref))
+      .finally(() => {
+        this.#besides.delete(done);
+        this.#unanswered -= 1;
+        this.#steer();
+      });
+    this.#besides.add(done);
+    return undefined;
   }
 
   send(message: SocketSend): void {

@@ -41,7 +41,10 @@ export function registerSocket(scope: FastifyInstance, context: DialectContext):
   const actions: ReadonlyMap<unknown, Action> = new Map<unknown, Action>([
     ['chat_message', (frame, socket, ref) => send(frame, socket, ref, context)],
     ['chat_message_file', (frame, socket, ref) => announce(frame, socket, ref, context)],
-    ['message_seen', (frame, socket, ref) => markSeen(frame, socket, ref, context)],
+    [
+      'message_seen',
+      async (frame, socket, ref) => socket.meanwhile(markSeen(frame, socket, ref, context), ref),
+    ],
     ['cursor', (_, socket) => socket.replyCursor()],
   ]);
   context.socket(scope, {

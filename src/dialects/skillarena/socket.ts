@@ -9,7 +9,7 @@ import type { Admission, ChatSocket, DialectContext, SocketRoute } from '../dial
 import { frameOf } from '../schemas.js';
 import { MessageData, socketDocs } from './api.js';
 import { encoder } from './encode.js';
-import { takeReceipt } from './receipts.js';
+import { type Confirmed, takeReceipt } from './receipts.js';
 import { Repeats } from './repeats.js';
 
 const messageOf = frameOf(MessageData);
@@ -42,8 +42,10 @@ function userSocket(context: DialectContext, resendMs: number): Omit<SocketRoute
       if (frame.type === 'cursor') return socket.replyCursor();
       if (frame.type === 'message') return sendMessage(objectOf(frame.data, 'data'), socket, ref, context);
       if (frame.type !== 'receipt_update') throw new ChatError('bad_request', 'unknown type');
-      const confirmed = await takeReceipt(objectOf(frame.data, 'data'), socket, context);
-      if (confirmed) repeatsOf(socket).confirm(confirmed.messageId, confirmed.status);
+      const taken = takeReceipt(objectOf(frame.data, 'data'), socket, context);
+      const settle = (one: Confirmed | undefined) =>
+        one && repeatsOf(socket).confirm(one.messageId, one.status);
+      return socket.meanwhile(taken.then(settle), ref);
     },
     refOf: (input) => asObject(asObject(input)?.data)?.ref,
     async onOpen(socket) {
