@@ -253,6 +253,7 @@ function createHub(
         { room: room.id, from: from.offset, to: to?.offset },
         'Redis lost acknowledged messages: going on from the common history',
       ),
+    onLost: (room) => log.error({ room: room.id }, 'Redis lost a room'),
   });
 }
 

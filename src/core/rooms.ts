@@ -58,7 +58,9 @@ export class Rooms {
   /** The direct and agent rooms of `user`, newest first. */
   async of(user: UserId, kinds: readonly RoomKind[]): Promise<Room[]> {
     const rooms = await this.#store.getMany(await this.#store.listOf(user, MAX_OWN_ROOMS));
-    return rooms.filter((room) => room !== undefined).filter((room) => kinds.includes(room.kind));
+    return rooms.filter(
+      (room) => room !== undefined && kinds.includes(room.kind) && mayRead(room, user),
+    ) as Room[];
   }
 
   /**
@@ -70,7 +72,8 @@ export class Rooms {
     if (viewer === undefined) return open;
     const ids = await this.#store.listOf(viewer, MAX_OWN_ROOMS);
     const own = await this.#store.getMany(ids.filter((id) => before === undefined || id < before));
-    const all = [...open, ...own.filter((room) => room !== undefined)];
+    // A list may name a room that a fail-over lost, and whose number is somebody else's now.
+    const all = [...open, ...own.filter((room) => room !== undefined && mayRead(room, viewer))] as Room[];
     return all.sort((a, b) => a.id - b.id).slice(-limit);
   }
 }

@@ -223,6 +223,7 @@ export class SocketHost {
       encoder: route.encoder,
       transport: connection,
       onEvent: onEvent && ((event, where) => onEvent(event, where, connection)),
+      oneRoom: admission.reads.kind === 'room',
     });
     listener.notify = (event) => route.onUserEvent?.(event, connection);
     connection.attach(session, reading);

@@ -136,6 +136,13 @@ export class RoomFeed implements Feed, FlushableFeed {
     this.#notBehind(reader);
   }
 
+  /** The room is gone: {@link close}, and the readers are told. */
+  lose(): void {
+    const readers = [...this.#live, ...(this.#behind ?? [])];
+    this.close();
+    for (const reader of readers) reader.lose(this);
+  }
+
   /** Stops everything; what is under way ends without effect. */
   close(): void {
     this.#closed = true;

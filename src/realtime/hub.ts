@@ -29,6 +29,8 @@ export interface HubOptions {
   /** Messages of the page that a new reader starts with. */
   readonly newest: number;
   readonly onRollback: (room: Room, from: Position, to: Position | undefined) => void;
+  /** Redis has no such room any more. */
+  readonly onLost: (room: Room) => void;
 }
 
 /** All feeds of a node: opens them, closes them, and sees to it that none stays behind its log. */
@@ -65,7 +67,7 @@ export class Hub {
   }
 
   /** A session for a socket. It reads nothing yet. */
-  session(options: Pick<SessionOptions, 'user' | 'encoder' | 'transport' | 'onEvent'>): Session {
+  session(options: Pick<SessionOptions, 'user' | 'encoder' | 'transport' | 'onEvent' | 'oneRoom'>): Session {
     return new Session({
       ...options,
       ticker: this.#ticker,
@@ -94,7 +96,7 @@ export class Hub {
 
   release(feed: RoomFeed): void {
     feed.readers -= 1;
-    if (feed.readers === 0) this.#idle.set(feed, performance.now());
+    if (feed.readers === 0 && this.#feeds.get(feed.id) === feed) this.#idle.set(feed, performance.now());
   }
 
   /** Takes what came over a room's channel. */
@@ -163,7 +165,7 @@ export class Hub {
     this.#closeIdle();
     try {
       const recent = await this.#options.log.recentlyAppended(this.#feeds);
-      await this.#compare(this.#suspects(recent));
+      await this.#compare(this.#suspects(recent), (rooms) => this.#options.log.tips(rooms));
     } catch (error) {
       reportFault(this.#options.stats, error);
       // Redis is away; the next round or the new subscription looks again.
@@ -188,10 +190,13 @@ export class Hub {
   }
 
   /** Compares the tips of `rooms` with what their feeds handed out, after a pause: an event may be on its way. */
-  async #compare(rooms: readonly RoomId[]): Promise<void> {
+  async #compare(
+    rooms: readonly RoomId[],
+    tipsOf: (rooms: readonly RoomId[]) => Promise<readonly Position[]>,
+  ): Promise<void> {
     if (rooms.length === 0) return;
     const then = rooms.map((room) => this.#feeds.get(room)?.head.offset ?? 0);
-    const tips = await this.#options.log.tips(rooms);
+    const tips = await tipsOf(rooms);
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     rooms.forEach((room, i) => {
       this.#feeds.get(room)?.checkTip(tips[i] as Position, then[i] as number);
@@ -205,7 +210,7 @@ export class Hub {
       const rooms = [...this.#unverified];
       this.#unverified.clear();
       try {
-        await this.#compare(rooms);
+        await this.#compare(rooms, (some) => this.#tipsAnew(some));
       } catch (error) {
         reportFault(this.#options.stats, error);
         for (const room of rooms) this.#unverified.add(room);
@@ -213,6 +218,25 @@ export class Hub {
       }
     }
     this.#verifying = false;
+  }
+
+  /** Tips of rooms whose primary may be another one by now: those that it does not have any more are over. */
+  async #tipsAnew(rooms: readonly RoomId[]): Promise<Position[]> {
+    const heads = await this.#options.rooms.heads(rooms);
+    return heads.map((head, i) => {
+      const feed = this.#feeds.get(rooms[i] as RoomId);
+      // The number may be another room's.
+      if (feed?.begun && head?.room.createdMs !== feed.room.createdMs) this.#drop(feed);
+      return head?.tip ?? { offset: 0, nonce: '' };
+    });
+  }
+
+  #drop(feed: RoomFeed): void {
+    this.#options.onLost(feed.room);
+    this.#feeds.delete(feed.id);
+    this.#idle.delete(feed);
+    this.#options.fanOut.unsubscribe(feed.id);
+    feed.lose();
   }
 
   #closeIdle(): void {

@@ -39,6 +39,8 @@ export interface Reader {
   rewind(feed: Feed, position: Position): void;
   /** The log has nothing in common any more with what was read: start over. */
   restart(feed: Feed): void;
+  /** The room of `feed` is gone. */
+  lose(feed: Feed): void;
   /** Whether the reader has to start over in `feed`; asked once. */
   takeRestart(feed: Feed): boolean;
 }

@@ -29,6 +29,8 @@ export interface SessionOptions {
   readonly encoder: Encoder;
   readonly transport: Transport;
   readonly onEvent: Reader['onEvent'];
+  /** Whether it reads one room, and has nothing to do without it. */
+  readonly oneRoom: boolean;
   readonly ticker: Ticker;
   readonly pending: PendingSends;
   readonly stats: RealtimeStats;
@@ -175,6 +177,13 @@ export class Session implements Reader, Flushable {
     if (this.closed) return;
     this.#restarts.add(feed);
     if (!this.#behind.has(feed)) this.fallBehind(feed, feed.head);
+  }
+
+  lose(feed: Feed): void {
+    this.#feeds.delete(feed);
+    this.#behind.delete(feed);
+    this.#restarts.delete(feed);
+    if (this.#options.oneRoom) this.close(CloseCode.roomGone, 'the room is gone');
   }
 
   takeRestart(feed: Feed): boolean {

@@ -144,7 +144,8 @@ export class UserFeeds {
 
   async #openSome(feed: UserFeed, ids: readonly RoomId[], fresh: boolean): Promise<void> {
     for (const opened of await this.#hub.open(ids)) {
-      const shown = KINDS.includes(opened.room.kind);
+      // A list may name a room that a fail-over lost, and whose number is somebody else's now.
+      const shown = KINDS.includes(opened.room.kind) && opened.room.participants.includes(feed.user);
       if (!shown) feed.others.add(opened.id);
       if (!shown || this.#users.get(feed.user) !== feed) {
         this.#hub.release(opened);

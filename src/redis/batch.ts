@@ -62,7 +62,8 @@ export function buildAppend(items: readonly PendingAppend[], keepMessages: numbe
   const call: AppendCall = { keys: [], args: [keepMessages, KEY_TTL_S], items: [] };
   for (const group of groupByRoom(items)) {
     call.keys.push(...keysOf((group[0] as PendingAppend).draft.room));
-    call.args.push(group.length);
+    const { createdMs } = (group[0] as PendingAppend).draft.room;
+    call.args.push(`${group.length} ${createdMs}`);
     for (const item of group) addDraft(call, item);
   }
   return call;

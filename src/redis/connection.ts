@@ -187,6 +187,25 @@ export function primariesChanged(client: Client): () => boolean {
   };
 }
 
+/**
+ * Calls `run` whenever another server may have become primary, before anything that is asked from then on: a connection was
+ * made anew, or a cluster has other primaries.
+ */
+export function onNewPrimary(client: Client, run: () => void): void {
+  if (client instanceof Redis) {
+    client.on('ready', run);
+    return;
+  }
+  let known = '';
+  client.on('+node', (redis: Redis) => redis.on('ready', run));
+  client.on('refresh', () => {
+    const owners = new Set(client.slots.map((servers) => servers[0]));
+    const now = [...owners].sort().join();
+    if (now !== known) run();
+    known = now;
+  });
+}
+
 /** An error reply of Redis: the command was answered, so its outcome is certain. */
 export function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError';

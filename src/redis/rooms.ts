@@ -2,7 +2,7 @@ import { AGENT_USER, type RoomId, type UserId } from '../core/ids.js';
 import type { Room, RoomKind } from '../core/model.js';
 import type { Head, RoomStore } from '../core/ports.js';
 import { fieldsOf } from './bulk.js';
-import { type Client, guard, unavailable } from './connection.js';
+import { type Client, guard, onNewPrimary, unavailable } from './connection.js';
 import { channels, keys } from './keys.js';
 import { parseTip } from './log.js';
 import { runScript, scripts } from './scripts.js';
@@ -18,6 +18,7 @@ const KEPT_OF_A_LIST = 50;
 const MAX_NUMBER_TRIES = 10_000;
 
 const FIELDS = ['kind', 'name', 'participants', 'created'];
+const CREATED = 3;
 const KINDS: readonly RoomKind[] = ['direct', 'public', 'agent'];
 
 /** Rooms in Redis hashes. */
@@ -33,6 +34,12 @@ export class RedisRooms implements RoomStore {
   constructor(client: Client, writes: Writes) {
     this.#client = client;
     this.#writes = writes;
+    // Whoever is primary now may not have all rooms, and may give their numbers to others.
+    onNewPrimary(client, () => {
+      this.#kept.clear();
+      this.#pairs.clear();
+      this.#linked.clear();
+    });
   }
 
   async get(room: RoomId): Promise<Room | undefined> {
@@ -63,7 +70,8 @@ export class RedisRooms implements RoomStore {
     const people = new Map<string, UserId>();
     return rows.map((row, i) => {
       const id = rooms[i] as RoomId;
-      const room = this.#kept.get(id) ?? decodeRoom(id, row, people);
+      const kept = this.#kept.get(id);
+      const room = kept && row[CREATED] === String(kept.createdMs) ? kept : decodeRoom(id, row, people);
       return room && { room, tip: parseTip(row[FIELDS.length] ?? null) };
     });
   }
@@ -77,35 +85,42 @@ export class RedisRooms implements RoomStore {
   }
 
   async findDirect(a: UserId, b: UserId): Promise<Room | undefined> {
-    const pair = keys.direct(a, b);
-    const known = this.#pairs.get(pair);
-    if (known && performance.now() < known.until) return known.room;
-    const id = await guard(this.#client.get(pair));
-    const room = id === null ? undefined : await this.get(Number(id));
-    if (!room) return undefined;
-    await this.#link(room);
-    keepNewest(this.#pairs, pair, { room, until: performance.now() + PAIR_FRESH_MS });
-    return room;
+    return (await this.#ofPair(a, b)).room;
   }
 
   async openDirect(a: UserId, b: UserId): Promise<{ room: Room; created: boolean }> {
-    const known = await this.findDirect(a, b);
+    const { room: known, gone } = await this.#ofPair(a, b);
     if (known) return { room: known, created: false };
     // In this order, so that a crash after any step leaves nothing that is half there: room, pair, both lists.
     const made = await this.#create('direct', '', [a, b].sort());
     const pair = keys.direct(a, b);
-    const winner = await this.#writes.write(pair, (redis) => redis.set(pair, made.id, 'NX', 'GET'));
-    if (winner !== null && Number(winner) !== made.id) {
+    const winner = await this.#writes.write(pair, (redis) =>
+      runScript(redis, scripts.claimPair, [pair], [made.id, gone]),
+    );
+    if (Number(winner) !== made.id) {
       // The other end was faster. Nobody knows of this room: it is dropped, its number stays unused.
       this.#kept.delete(made.id);
       await guard(this.#client.del(keys.room(made.id)));
-      const room = await this.get(Number(winner));
+      const { room } = await this.#ofPair(a, b);
       if (!room) throw unavailable(new Error('the pair has no room'));
-      await this.#link(room);
       return { room, created: false };
     }
     await this.#link(made);
     return { room: made, created: true };
+  }
+
+  /** The room of a pair, linked; `gone`: what the pair's key says all the same, `''` when it says nothing. */
+  async #ofPair(a: UserId, b: UserId): Promise<{ room: Room | undefined; gone: string }> {
+    const pair = keys.direct(a, b);
+    const known = this.#pairs.get(pair);
+    if (known && performance.now() < known.until) return { room: known.room, gone: '' };
+    const id = await guard(this.#client.get(pair));
+    const room = id === null ? undefined : await this.get(Number(id));
+    // A fail-over may have kept the key and lost the room, and its number be somebody else's by now.
+    if (!room || !isOf(room, a, b)) return { room: undefined, gone: id ?? '' };
+    await this.#link(room);
+    keepNewest(this.#pairs, pair, { room, until: performance.now() + PAIR_FRESH_MS });
+    return { room, gone: '' };
   }
 
   async createAgent(user: UserId): Promise<Room> {
@@ -170,6 +185,12 @@ export class RedisRooms implements RoomStore {
     keepNewest(this.#kept, room.id, room);
     return room;
   }
+}
+
+function isOf({ kind, participants }: Room, a: UserId, b: UserId): boolean {
+  return (
+    kind === 'direct' && participants.length === 2 && participants.includes(a) && participants.includes(b)
+  );
 }
 
 /** Sets an entry as the newest one; the oldest goes when there are too many. */

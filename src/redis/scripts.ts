@@ -26,6 +26,7 @@ export const scripts = {
   append: load('append'),
   createRoom: load('create_room'),
   ensureUser: load('ensure_user'),
+  claimPair: load('claim_pair'),
   enter: load('enter'),
   fields: load('fields'),
   fileState: load('file_state'),

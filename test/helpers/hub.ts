@@ -1,6 +1,7 @@
 /** A hub over a real Redis inside the test's own process, with sockets that are buffers, and a hand on what pub/sub brings. */
 
 import { Redis } from 'ioredis';
+import type { RoomId } from '../../src/core/ids.js';
 import { RoomMarks } from '../../src/core/marks.js';
 import type { Room, RoomEvent } from '../../src/core/model.js';
 import { nonceSource } from '../../src/core/nonce.js';
@@ -97,6 +98,8 @@ export interface World {
   readonly hub: Hub;
   readonly stats: RealtimeStats;
   readonly rollbacks: { from: number; to: number | undefined }[];
+  /** Rooms that were found to be gone. */
+  readonly lost: readonly RoomId[];
   readonly redis: Redis;
   /** What becomes of the events of a room: handed on as the answer says. */
   tamper: (events: RoomEvent[], room: number) => RoomEvent[];
@@ -106,7 +109,11 @@ export interface World {
   readonly append: (room: Room, text: string) => Promise<Appended>;
   /** Appends `count` messages, named by their numbers from `from`. */
   readonly appendMany: (room: Room, from: number, count: number) => Promise<void>;
-  readonly read: (room: Room, start?: ReadStart) => Promise<{ sink: Sink; session: Session; feed: RoomFeed }>;
+  readonly read: (
+    room: Room,
+    start?: ReadStart,
+    oneRoom?: boolean,
+  ) => Promise<{ sink: Sink; session: Session; feed: RoomFeed }>;
   /** What a fail-over to a replica that lagged does: entries above `offset` are gone, as if they had never been. */
   readonly forget: (room: Room, offset: number) => Promise<void>;
 }
@@ -119,6 +126,7 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
   t.teardown(() => redis.disconnect());
   const stats = realtimeStats();
   const rollbacks: World['rollbacks'] = [];
+  const lost: RoomId[] = [];
   const log: Log = {
     append: (draft) => side.log.append(draft),
     readBefore: (room, upTo, count) => side.log.readBefore(room, upTo, count),
@@ -140,6 +148,7 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
     marks: async () => new RoomMarks(new Map()),
     newest,
     onRollback: (_, from, to) => rollbacks.push({ from: from.offset, to: to?.offset }),
+    onLost: (room) => lost.push(room.id),
   });
   t.teardown(() => hub.close());
   const nonce = nonceSource();
@@ -159,6 +168,7 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
     hub,
     stats,
     rollbacks,
+    lost,
     redis,
     tamper: (events) => events,
     afterRead: async () => undefined,
@@ -167,9 +177,9 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
     appendMany: async (room, from, count) => {
       await Promise.all(Array.from({ length: count }, (_, i) => append(room, String(from + i))));
     },
-    read: async (room, start = { from: 'newest' }) => {
+    read: async (room, start = { from: 'newest' }, oneRoom = true) => {
       const sink = new Sink();
-      const session = hub.session({ user: 'reader', encoder, transport: sink, onEvent: undefined });
+      const session = hub.session({ user: 'reader', encoder, transport: sink, onEvent: undefined, oneRoom });
       sink.session = session;
       const [feed] = await hub.open([room.id]);
       await session.read(feed as RoomFeed, start);

@@ -247,13 +247,13 @@ t.test('appending', async (t) => {
 
   t.test('marks no more than its own message in a direct room', async (t) => {
     const participants = ['ann', 'bob'];
-    const room: Room = { id: 70_001, kind: 'direct', name: '', createdMs: 0, participants };
-    await runScript(
+    const made = await runScript(
       redis,
       scripts.createRoom,
-      [keys.room(room.id)],
+      [keys.room(70_001)],
       ['direct', '', JSON.stringify(participants)],
     );
+    const room: Room = { id: 70_001, kind: 'direct', name: '', createdMs: Number(made), participants };
     await call(
       redis,
       ['ann', 'bob', 'ann', 'ann', 'bob'].map((sender) => draft(room, { sender })),

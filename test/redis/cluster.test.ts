@@ -61,8 +61,8 @@ t.test('on a cluster of three primaries', OWN_SERVERS, async (t) => {
     const to = cluster.servers.find((server) => server !== from);
     const redis = new Redis(from.url);
     t.teardown(() => redis.disconnect());
-    await runScript(redis, scripts.createRoom, [keys.room(id)], ['public', 'a room', '[]']);
-    const room = { id, kind: 'public', name: '', createdMs: 0, participants: [] } as const;
+    const made = await runScript(redis, scripts.createRoom, [keys.room(id)], ['public', 'a room', '[]']);
+    const room = { id, kind: 'public', name: '', createdMs: Number(made), participants: [] } as const;
     const nonce = nonceSource();
     const append = (key?: string) => {
       const plain = { sender: 'ann', text: 'hello', attachments: [], via: 'rooms', profile: undefined };

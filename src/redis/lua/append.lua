@@ -14,11 +14,11 @@
 -- KEYS   per room: room, log, recent, members (of an agent room: the questions without an answer), read;
 --        then per message of it: read ranges of the sender (not in a public room), idempotency key (if there is one)
 -- ARGV   1 most entries a log keeps (0: all), 2 seconds an idempotency key is kept; then
---        per room: number of messages;
+--        per room: `<number of messages> <when it was made (ms)>`;
 --        per message: `<nonce> <sender as a field name> <via> <flags>`, sender and text as JSON (`"...","..."`),
 --        attachments (JSON) if any, sender's profile (JSON) if any. The flags are five digits, 1 for yes: make the sender
 --        a member; there are read ranges, an idempotency key, attachments, a profile
--- ANSWER three integers per message: 1 stored | 2 repeated | 0 no such room | -1 log and tip
+-- ANSWER three integers per message: 1 stored | 2 repeated | 0 no such room, any more | -1 log and tip
 --        disagree; offset; created (ms)
 -- @include mark
 local clock = redis.call('TIME')
@@ -31,10 +31,11 @@ local n, k, a = 0, 1, 3
 
 while a <= #ARGV do
   local roomKey, logKey, recentKey, membersKey, readKey = KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], KEYS[k + 4]
-  local count = tonumber(ARGV[a])
+  local count, made = string.match(ARGV[a], '^(%d+) (%d+)$')
   k, a = k + 5, a + 1
-  local head = redis.call('HMGET', roomKey, 'kind', 'tip')
-  local kind = head[1]
+  local head = redis.call('HMGET', roomKey, 'kind', 'tip', 'created')
+  -- After a fail-over that lost a room its number may be another room's.
+  local kind = head[3] == made and head[1]
   local offset, offsetText, created, createdText, prev = 0, '0', 0, '0', ''
   if head[2] then
     offsetText, createdText, prev = string.match(head[2], '^(%d+) (%d+) (.*)$')

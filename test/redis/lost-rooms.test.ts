@@ -1,0 +1,129 @@
+/**
+ * A fail-over may lose a room and keep what points to it, and then its number may be given to others: nobody of the first
+ * room gets to see or to say anything there.
+ */
+
+import { Redis } from 'ioredis';
+import t from 'tap';
+import type { Room } from '../../src/core/model.js';
+import { nonceSource } from '../../src/core/nonce.js';
+import { Rooms } from '../../src/core/rooms.js';
+import { UserFeeds } from '../../src/realtime/user-feeds.js';
+import { keys } from '../../src/redis/keys.js';
+import { redisSide, startWorld } from '../helpers/hub.js';
+import { startRedis } from '../helpers/redis.js';
+import { OWN_SERVERS } from '../helpers/topology.js';
+import { until } from '../helpers/wait.js';
+
+const nonce = nonceSource();
+
+function draft(room: Room, sender: string) {
+  const plain = { text: 'hello', attachments: [], via: 'rooms', key: undefined, profile: undefined };
+  return { ...plain, room, sender, nonce: nonce() };
+}
+
+t.test('rooms whose number is another one by now', OWN_SERVERS, async (t) => {
+  const server = await startRedis(t);
+  const redis = new Redis(server.url);
+  t.teardown(() => redis.disconnect());
+  const before = redisSide(t, server);
+  /** A node that has seen nothing of before. */
+  const after = redisSide(t, server);
+
+  /** What was the room of `a` and `b` is lost, but for what points to it, and its number is that of `c` and `d`. */
+  const reuse = async (a: string, b: string, c: string, d: string): Promise<{ old: Room; other: Room }> => {
+    const { room: old } = await before.rooms.openDirect(a, b);
+    await before.log.append(draft(old, a));
+    await redis.del(keys.room(old.id), keys.log(old.id));
+    await redis.set(keys.roomCounter, old.id - 1);
+    const { room: other } = await after.rooms.openDirect(c, d);
+    t.equal(other.id, old.id);
+    return { old, other };
+  };
+
+  t.test('the pair gets a new room, and only one', async (t) => {
+    const { other } = await reuse('a1', 'b1', 'c1', 'd1');
+    t.equal(await after.rooms.findDirect('a1', 'b1'), undefined);
+    const opened = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => after.rooms.openDirect(i % 2 ? 'a1' : 'b1', i % 2 ? 'b1' : 'a1')),
+    );
+    t.equal(new Set(opened.map(({ room }) => room.id)).size, 1);
+    t.not(opened[0]?.room.id, other.id);
+    t.same((await after.rooms.findDirect('a1', 'b1'))?.participants, ['a1', 'b1']);
+    t.equal((await after.rooms.findDirect('c1', 'd1'))?.id, other.id);
+  });
+
+  t.test('a pair whose room is lost and its number free gets a new one', async (t) => {
+    const { room } = await after.rooms.openDirect('a2', 'b2');
+    await redis.del(keys.room(room.id));
+    const fresh = redisSide(t, server);
+    const { room: next, created } = await fresh.rooms.openDirect('a2', 'b2');
+    t.ok(created);
+    t.not(next.id, room.id);
+  });
+
+  t.test('what is said to the one that was is not stored in the one that is', async (t) => {
+    const { old, other } = await reuse('a3', 'b3', 'c3', 'd3');
+    await t.rejects(before.log.append(draft(old, 'a3')), { code: 'not_found' });
+    t.equal((await after.log.append(draft(other, 'c3'))).offset, 1);
+    t.equal((await after.log.readAfter(other.id, 0, 10)).length, 1);
+  });
+
+  t.test('nobody finds it in a list of their rooms', async (t) => {
+    const { other } = await reuse('a4', 'b4', 'c4', 'd4');
+    const rooms = new Rooms(after.rooms);
+    const listed = async (user: string) => (await rooms.of(user, ['direct'])).map(({ id }) => id);
+    t.same(await after.rooms.listOf('a4', 10), [other.id], 'the list still names it');
+    t.same(await listed('a4'), []);
+    t.same(await listed('c4'), [other.id]);
+    t.same(
+      (await rooms.list('a4', 100, undefined)).filter(({ kind }) => kind === 'direct'),
+      [],
+    );
+  });
+
+  t.test('a node that reaches another primary remembers no rooms', async (t) => {
+    const { old, other } = await reuse('a5', 'b5', 'c5', 'd5');
+    t.same(await before.rooms.get(old.id), old, 'it is what it was');
+    await server.ask('CLIENT KILL TYPE normal');
+    await until('it is looked up', async () => (await before.rooms.get(old.id))?.participants[0] === 'c5');
+    t.same(await before.rooms.get(other.id), other);
+  });
+});
+
+t.test('live readers of a room that is gone', OWN_SERVERS, async (t) => {
+  const world = await startWorld(t);
+  const { rooms, fanOut } = world.side;
+
+  t.test('a socket of one room is closed with 4404, one of many goes on', async (t) => {
+    const [lost, kept] = [await world.newRoom(), await world.newRoom()];
+    const one = await world.read(lost);
+    const many = await world.read(lost, { from: 'newest' }, false);
+    const other = await world.read(kept);
+    await world.redis.del(keys.room(lost.id));
+    world.hub.onSubscribed([lost.id, kept.id]);
+    await until('it is closed', () => one.sink.closes[0] === 4404);
+    t.same(world.lost, [lost.id]);
+    t.notOk(many.session.closed);
+    t.notOk(other.session.closed);
+    await world.append(kept, 'still here');
+    await until('it comes', () => other.sink.offsets.length === 1);
+    for (const { feed } of [one, many]) world.hub.release(feed);
+    t.same(await world.hub.open([lost.id]), [], 'nobody can open it');
+  });
+
+  t.test('a user whose list names a room of others does not read it', async (t) => {
+    const { room: theirs } = await rooms.openDirect('carl', 'dora');
+    await world.redis.sadd(keys.userRooms('eve'), theirs.id);
+    const { room: own } = await rooms.openDirect('eve', 'fred');
+    const feeds = new UserFeeds(world.hub, fanOut, rooms);
+    const reader = { onFeed: () => undefined, onUserEvent: () => undefined };
+    const feed = await feeds.add('eve', reader);
+    t.same(
+      feed.feeds.map(({ id }) => id),
+      [own.id],
+    );
+    feeds.remove(feed, reader);
+    feeds.close();
+  });
+});
