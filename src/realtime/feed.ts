@@ -204,7 +204,7 @@ export class RoomFeed implements Feed, FlushableFeed {
     this.#memory.push(message.offset, message.nonce);
     this.#head = { offset: message.offset, nonce: message.nonce };
     this.#headCreatedMs = message.createdMs;
-    this.tail.push(message, before.offset);
+    this.tail.push(message, before.offset, this.readers);
     this.#enqueue({ message, profile, live, before });
   }
 

@@ -1,6 +1,9 @@
 import type { Message } from '../core/model.js';
 
 const MAX_MESSAGES = 256;
+/** Most of them where a few read: a read of the log for each that comes back is less than what thousands of chats would hold. */
+const FEW_MESSAGES = 16;
+const FEW_READERS = 4;
 const MAX_BYTES = 64 * 1024;
 
 /**
@@ -13,12 +16,13 @@ export class Tail {
   /** Everything above this offset is here. Undefined: nothing is. */
   #after: number | undefined;
 
-  /** Appends the message that followed `before` in the log. */
-  push(message: Message, before: number): void {
+  /** Appends the message that followed `before` in the log. `readers`: how many there are. */
+  push(message: Message, before: number, readers = Number.POSITIVE_INFINITY): void {
+    const most = readers > FEW_READERS ? MAX_MESSAGES : FEW_MESSAGES;
     if (this.#messages.length === 0) this.#after = before;
     this.#messages.push(message);
     this.#bytes += sizeOf(message);
-    while (this.#messages.length > MAX_MESSAGES || this.#bytes > MAX_BYTES) {
+    while (this.#messages.length > most || this.#bytes > MAX_BYTES) {
       const oldest = this.#messages.shift();
       if (!oldest) return;
       this.#bytes -= sizeOf(oldest);

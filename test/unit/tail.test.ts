@@ -54,6 +54,17 @@ t.test('the tail of a log', async (t) => {
     t.equal(tail.readAfter(5, 1), undefined);
   });
 
+  t.test('holds few messages where a few read, and many once there are more readers', async (t) => {
+    const tail = new Tail();
+    for (const n of upTo(100)) tail.push(message(n), n - 1, 4);
+    t.strictSame(offsets(tail.newest(16)), upTo(100, 85));
+    t.equal(tail.newest(17), undefined);
+    for (const n of upTo(200, 101)) tail.push(message(n), n - 1, 5);
+    t.equal(tail.newest(116)?.length, 116);
+    tail.push(message(201), 200, 2);
+    t.equal(tail.newest(17), undefined, 'they have left');
+  });
+
   t.test('is bounded in messages and in bytes', async (t) => {
     const many = new Tail();
     for (const n of upTo(1_000)) many.push(message(n), n - 1);
