@@ -3,7 +3,7 @@ import type { Message, MessageEvent, Nonce, Position, Profile, Room, RoomEvent }
 import type { Head, Log } from '../core/ports.js';
 import { classify, NonceMemory, newestCommon, REMEMBERED_NONCES } from '../core/position.js';
 import type { BatchItem, Broadcaster } from './broadcast.js';
-import type { Feed, Reader } from './reader.js';
+import { type Feed, NOBODY, type Reader, withoutReader, withReader } from './reader.js';
 import { type RealtimeStats, reportFault } from './stats.js';
 import { Tail } from './tail.js';
 import type { FlushableFeed, Ticker } from './ticker.js';
@@ -15,8 +15,6 @@ const MAX_HELD = 1_000;
 /** Passes over the log in one repair: what is missing after them, the tip check finds. */
 const MAX_PASSES = 3;
 const RETRY_MS = 250;
-/** The readers of a feed that has none. */
-const NOBODY: readonly Reader[] = [];
 /** Where a log begins. */
 const START: Position = { offset: 0, nonce: '' };
 
@@ -44,8 +42,7 @@ export class RoomFeed implements Feed, FlushableFeed {
   // A person's socket reads thousands of quiet rooms: what only a busy one needs is made when it is needed.
   /** Nonces up to the head; undefined: the head's alone. */
   #memory: NonceMemory | undefined;
-  /** One that has a single reader is that reader's own, shared by all its feeds: it is never written to. */
-  #live: readonly Reader[] = NOBODY;
+  #live = NOBODY;
   #behind: Set<Reader> | undefined;
   #tail: Tail | undefined;
   #room: Room | undefined;
@@ -119,20 +116,17 @@ export class RoomFeed implements Feed, FlushableFeed {
   addLive(reader: Reader): void {
     this.flush();
     this.#notBehind(reader);
-    const readers = this.#live;
-    if (readers.length === 0) this.#live = reader.alone;
-    else if (readers.length === 1) this.#live = [readers[0] as Reader, reader];
-    else (readers as Reader[]).push(reader);
+    this.#live = withReader(this.#live, reader);
   }
 
   addBehind(reader: Reader): void {
-    this.#notLive(reader);
+    this.#live = withoutReader(this.#live, reader);
     this.#behind ??= new Set();
     this.#behind.add(reader);
   }
 
   remove(reader: Reader): void {
-    this.#notLive(reader);
+    this.#live = withoutReader(this.#live, reader);
     this.#notBehind(reader);
   }
 
@@ -160,19 +154,6 @@ export class RoomFeed implements Feed, FlushableFeed {
 
   get #firstRemembered(): number {
     return this.#memory?.first ?? this.#head.offset;
-  }
-
-  // The last one takes its place: whoever hands out from the end to the start meets every other reader once.
-  #notLive(reader: Reader): void {
-    const readers = this.#live as Reader[];
-    const at = readers.indexOf(reader);
-    if (at < 0) return;
-    if (readers.length === 1) {
-      this.#live = NOBODY;
-      return;
-    }
-    const last = readers.pop() as Reader;
-    if (at < readers.length) readers[at] = last;
   }
 
   #notBehind(reader: Reader): void {

@@ -45,6 +45,30 @@ export interface Reader {
   takeRestart(feed: Feed): boolean;
 }
 
+/** The readers of a feed. That of a single one is its own, shared by all its feeds: it is never written to. */
+export const NOBODY: readonly Reader[] = [];
+
+/** `readers` and `reader`. What was given may be changed, and is not to be used any more. */
+export function withReader(readers: readonly Reader[], reader: Reader): readonly Reader[] {
+  if (readers.length === 0) return reader.alone;
+  if (readers.length === 1) return [readers[0] as Reader, reader];
+  (readers as Reader[]).push(reader);
+  return readers;
+}
+
+/**
+ * `readers` without `reader`, which may not be among them; as {@link withReader}. The last one takes its place: whoever hands
+ * out from the end to the start meets every other reader once.
+ */
+export function withoutReader(readers: readonly Reader[], reader: Reader): readonly Reader[] {
+  const at = readers.indexOf(reader);
+  if (at < 0) return readers;
+  if (readers.length === 1) return NOBODY;
+  const last = (readers as Reader[]).pop() as Reader;
+  if (at < readers.length) (readers as Reader[])[at] = last;
+  return readers;
+}
+
 /** What a reader sees of a feed. */
 export interface Feed {
   readonly id: RoomId;
