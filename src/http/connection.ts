@@ -250,7 +250,7 @@ export class Connection implements ChatSocket, Transport {
     let given: unknown;
     try {
       const frame = parseFrame(data, binary);
-      given = this.route.refOf(frame);
+      given = this.route.refOf(frame) ?? undefined;
       const ref = checkRef(given);
       if (toll === 'refuse') throw new ChatError('rate_limited', 'too many messages');
       const result = this.route.onFrame(frame, this, ref);

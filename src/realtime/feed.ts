@@ -185,7 +185,8 @@ export class RoomFeed implements Feed, FlushableFeed {
     this.#memory.push(message.offset, message.nonce);
     this.#head = { offset: message.offset, nonce: message.nonce };
     this.#headCreatedMs = message.createdMs;
-    this.tail.push(message, before.offset, this.readers);
+    // Who catches up is to find here what came meanwhile.
+    this.tail.push(message, before.offset, this.#behind ? undefined : this.readers);
     this.#enqueue({ message, profile, live, before });
   }
 

@@ -145,7 +145,10 @@ t.test('bad frames get an error frame each, store nothing, and the socket stays 
   for (const frame of frames) {
     socket.send(frame);
     const answer = await socket.next();
-    t.same(keysOf(answer), ['detail', 'type'], JSON.stringify(frame).slice(0, 60));
+    const { ref } = frame as { ref?: unknown };
+    const keys = ref === undefined ? ['detail', 'type'] : ['detail', 'ref', 'type'];
+    t.same(keysOf(answer), keys, JSON.stringify(frame).slice(0, 60));
+    t.same(answer.ref, ref);
     t.equal(answer.type, 'error');
     t.ok(typeof answer.detail === 'string' && answer.detail !== '');
   }
