@@ -37,8 +37,8 @@ export interface Encoder {
   wants(event: EphemeralEvent, user: UserId): boolean;
   /** Several messages from the log in one frame, for dialects that have such a frame. */
   readonly page?: (messages: readonly Message[], room: Room) => string;
-  /** `ref`: as the offending frame had it, fit or not; undefined when it had none. */
-  error(error: ChatError, ref: unknown): string;
+  /** `ref`: as the offending frame had it, fit to be one or not. */
+  error(error: ChatError, ref: Ref | undefined): string;
   cursor(cursor: string): string;
   /** The reader's place in the log no longer exists: what follows starts over. */
   reset(): string;

@@ -26,7 +26,7 @@ export const Ref = Type.Union(
 );
 
 /** `ref` as a frame gives it back. */
-export const RefBack = Type.Union([Type.String(), Type.Integer()], {
+export const RefBack = Type.Union([Type.String(), Type.Number()], {
   description: 'what the frame that caused this one had as `ref`',
 });
 

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { ChatError, CloseCode } from '../core/errors.js';
 import type { UserId } from '../core/ids.js';
-import { checkRef } from '../core/input.js';
+import { checkRef, repeatable } from '../core/input.js';
 import type { RoomMarks } from '../core/marks.js';
 import type { Messages } from '../core/messages.js';
 import type { Message, Profile, Room } from '../core/model.js';
@@ -247,11 +247,12 @@ export class Connection implements ChatSocket, Transport {
       this.#end(CloseCode.tooMany, 'too many messages');
       return undefined;
     }
-    let given: unknown;
+    let given: Ref | undefined;
     try {
       const frame = parseFrame(data, binary);
-      given = this.route.refOf(frame) ?? undefined;
-      const ref = checkRef(given);
+      const asked = this.route.refOf(frame);
+      given = repeatable(asked);
+      const ref = checkRef(asked);
       if (toll === 'refuse') throw new ChatError('rate_limited', 'too many messages');
       const result = this.route.onFrame(frame, this, ref);
       return result?.catch((error) => this.#replyError(error, ref));
@@ -261,7 +262,7 @@ export class Connection implements ChatSocket, Transport {
     }
   }
 
-  #replyError(thrown: unknown, ref: unknown): void {
+  #replyError(thrown: unknown, ref: Ref | undefined): void {
     const error = toChatError(thrown);
     if (error.code === 'internal') this.#options.onFault(thrown);
     this.#session?.replyError(error, ref);

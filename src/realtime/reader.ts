@@ -2,7 +2,7 @@ import type { Since } from '../core/cursor.js';
 import type { ChatError } from '../core/errors.js';
 import type { RoomId, UserId } from '../core/ids.js';
 import type { EphemeralEvent, Nonce, Position, Room } from '../core/model.js';
-import type { Encoder } from '../core/rendering.js';
+import type { Encoder, Ref } from '../core/rendering.js';
 import type { Tail } from './tail.js';
 
 /** What a feed sees of a socket that reads it. */
@@ -24,7 +24,7 @@ export interface Reader {
   firstSight(nonce: Nonce): boolean;
   /** Queues an answer to something that the client itself sent. */
   reply(text: string): void;
-  replyError(error: ChatError, ref?: unknown): void;
+  replyError(error: ChatError, ref?: Ref): void;
   /** Resolves when there is room in the outbox again, or the session is closed. */
   capacity(): Promise<void>;
   /** Where it is behind in `feed`; undefined when it is live there. */

@@ -115,7 +115,7 @@ export class Session implements Reader, Flushable {
     if (this.#waiting() > 2 * OUTBOX_BYTES) this.close(CloseCode.tooSlow, 'too slow');
   }
 
-  replyError(error: ChatError, ref?: unknown): void {
+  replyError(error: ChatError, ref?: Ref): void {
     this.reply(this.encoder.error(error, ref));
   }
 

@@ -27,7 +27,7 @@ t.test('bad bodies are refused in words, and store nothing', async (t) => {
     ...[grace.id, 'nobody', '', 7].map((sender_id): [number, unknown] => [403, { ...good, sender_id }]),
     [400, []],
     [400, '{"conversation_id":'],
-    [413, `{"message":"${'x'.repeat(120_000)}"}`],
+    [400, `{"message":"${'x'.repeat(120_000)}"}`],
   ];
   for (const [status, body] of bad) {
     const headers = { 'content-type': 'application/json' };

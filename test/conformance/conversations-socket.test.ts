@@ -189,8 +189,8 @@ t.test('bad frames are answered with an error, store nothing, and the socket sta
     [400, { type: 'text', message: 'x', ref: 5 }, 5],
     [400, { type: 7, message: 'x' }],
     [400, { message: 'x', ref: {} }],
-    [400, { message: 'x', ref: '' }],
-    [400, { message: 'x', ref: 'r'.repeat(256) }],
+    [400, { message: 'x', ref: '' }, ''],
+    [400, { message: 'x', ref: 'r'.repeat(256) }, 'r'.repeat(256)],
     [403, { message: 'x', sender_id: grace.id, ref: 's' }, 's'],
   ];
   for (const [status, frame, ref] of frames) {

@@ -70,8 +70,8 @@ const BAD: [
   ['receiver oneself', to(ann.id, { ref: 'me' }), 'Invalid receipient', 'me'],
   ['a blank text to nobody', to('nobody', { message_body: '' })],
   ['a ref that is an object', text('a', { ref: {} })],
-  ['an empty ref', text('a', { ref: '' })],
-  ['a ref that is no whole number', text('a', { ref: 1.5 })],
+  ['an empty ref', text('a', { ref: '' }), undefined, ''],
+  ['a ref that is no whole number', text('a', { ref: 1.5 }), undefined, 1.5],
   ['bytes', Buffer.from(JSON.stringify(text('a')))],
   ...['message_seen', 'chat_message_file'].flatMap((action): typeof BAD => [
     [`${action}: no id`, about(action, undefined)],
