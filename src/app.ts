@@ -5,7 +5,7 @@ import type { Config } from './config.js';
 import { Accounts } from './core/accounts.js';
 import { Questions } from './core/agent.js';
 import { Messages } from './core/messages.js';
-import { bareProfile } from './core/model.js';
+import { bareProfile, type Room } from './core/model.js';
 import { People } from './core/people.js';
 import { Receipts } from './core/receipts.js';
 import { Rooms } from './core/rooms.js';
@@ -67,7 +67,11 @@ export async function createApp(
   const stats = realtimeStats();
   const people = new People(redis.users, config.userDirectory === 'contacts' ? redis.contacts : undefined);
   const receipts = createReceipts(redis);
-  const hub = createHub(config, log, { redis, people, receipts, stats });
+  const onLost = (room: Room): void => {
+    log.error({ room: room.id }, 'Redis lost a room');
+    userFeeds.onLost(room);
+  };
+  const hub = createHub(config, log, { redis, people, receipts, stats, onLost });
   const questions = new Questions(redis.agentJobs, redis.attempts, config.agentRate);
   const messages = new Messages(redis.log, redis.fanOut, config.maxMessageBytes, questions);
   const userFeeds = new UserFeeds(hub, redis.fanOut, redis.rooms);
@@ -237,9 +241,15 @@ function createReceipts(redis: RedisSide): Receipts {
 function createHub(
   config: Config,
   log: Logger,
-  parts: { redis: RedisSide; people: People; receipts: Receipts; stats: RealtimeStats },
+  parts: {
+    redis: RedisSide;
+    people: People;
+    receipts: Receipts;
+    stats: RealtimeStats;
+    onLost: (room: Room) => void;
+  },
 ): Hub {
-  const { redis, people, receipts, stats } = parts;
+  const { redis, people, receipts, stats, onLost } = parts;
   return new Hub({
     log: redis.log,
     rooms: redis.rooms,
@@ -253,7 +263,7 @@ function createHub(
         { room: room.id, from: from.offset, to: to?.offset },
         'Redis lost acknowledged messages: going on from the common history',
       ),
-    onLost: (room) => log.error({ room: room.id }, 'Redis lost a room'),
+    onLost,
   });
 }
 

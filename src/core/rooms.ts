@@ -58,9 +58,7 @@ export class Rooms {
   /** The direct and agent rooms of `user`, newest first. */
   async of(user: UserId, kinds: readonly RoomKind[]): Promise<Room[]> {
     const rooms = await this.#store.getMany(await this.#store.listOf(user, MAX_OWN_ROOMS));
-    return rooms.filter(
-      (room) => room !== undefined && kinds.includes(room.kind) && mayRead(room, user),
-    ) as Room[];
+    return rooms.filter(isFor(user)).filter((room) => kinds.includes(room.kind));
   }
 
   /**
@@ -72,10 +70,14 @@ export class Rooms {
     if (viewer === undefined) return open;
     const ids = await this.#store.listOf(viewer, MAX_OWN_ROOMS);
     const own = await this.#store.getMany(ids.filter((id) => before === undefined || id < before));
-    // A list may name a room that a fail-over lost, and whose number is somebody else's now.
-    const all = [...open, ...own.filter((room) => room !== undefined && mayRead(room, viewer))] as Room[];
+    const all = [...open, ...own.filter(isFor(viewer))];
     return all.sort((a, b) => a.id - b.id).slice(-limit);
   }
+}
+
+/** What of a list of `viewer`'s is theirs: it may name a room that a fail-over lost, and whose number is others' now. */
+function isFor(viewer: UserId): (room: Room | undefined) => room is Room {
+  return (room): room is Room => room !== undefined && mayRead(room, viewer);
 }
 
 /** Whether `viewer` may know of a room: everyone of public ones, participants of the others. */

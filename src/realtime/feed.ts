@@ -130,6 +130,11 @@ export class RoomFeed implements Feed, FlushableFeed {
     this.#notBehind(reader);
   }
 
+  /** Whether it is over for good. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** The room is gone: {@link close}, and the readers are told. */
   lose(): void {
     const readers = [...this.#live, ...(this.#behind ?? [])];

@@ -1,5 +1,5 @@
 import type { RoomId, UserId } from '../core/ids.js';
-import type { RoomKind, UserEvent } from '../core/model.js';
+import type { Room, RoomKind, UserEvent } from '../core/model.js';
 import type { FanOut, RoomStore } from '../core/ports.js';
 import type { RoomFeed } from './feed.js';
 import type { Hub } from './hub.js';
@@ -115,6 +115,14 @@ export class UserFeeds {
     }
   }
 
+  /** A room is gone. Its number may be that of a new one: whoever was in it may be in that, too. */
+  onLost(room: Room): void {
+    for (const user of room.participants) {
+      const feed = this.#users.get(user);
+      if (feed) this.#follow(feed);
+    }
+  }
+
   // Told of new rooms first, then the list is read: no room can be missed in between.
   async #open(feed: UserFeed): Promise<void> {
     await this.#fanOut.subscribeUser(feed.user);
@@ -135,6 +143,8 @@ export class UserFeeds {
   async #openNew(feed: UserFeed, fresh: boolean): Promise<void> {
     const [version = 0] = await this.#rooms.versions([feed.user]);
     const ids = await this.#rooms.listOf(feed.user, MAX_ROOMS);
+    for (const each of feed.feeds) if (each.closed) this.#hub.release(each);
+    feed.feeds = feed.feeds.filter(({ closed }) => !closed);
     const known = new Set(feed.feeds.map(({ id }) => id));
     const unread = ids.filter((id) => !known.has(id) && !feed.others.has(id));
     for (let i = 0; i < unread.length; i += ROOMS_AT_ONCE)

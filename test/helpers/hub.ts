@@ -4,7 +4,6 @@ import { Redis } from 'ioredis';
 import type { RoomId } from '../../src/core/ids.js';
 import { RoomMarks } from '../../src/core/marks.js';
 import type { Room, RoomEvent } from '../../src/core/model.js';
-import { nonceSource } from '../../src/core/nonce.js';
 import type { Appended, Log } from '../../src/core/ports.js';
 import { encoder } from '../../src/dialects/rooms/encode.js';
 import type { RoomFeed } from '../../src/realtime/feed.js';
@@ -15,6 +14,7 @@ import { type RealtimeStats, realtimeStats } from '../../src/realtime/stats.js';
 import { keys } from '../../src/redis/keys.js';
 import { RedisSide } from '../../src/redis/side.js';
 import { type ChatMessage, messagesIn, offsetOf } from './chat.js';
+import { draftOf } from './drafts.js';
 import { type RedisPlace, startRedis } from './redis.js';
 import type { Frame } from './socket.js';
 import { type Owner, until } from './wait.js';
@@ -98,6 +98,8 @@ export interface World {
   readonly hub: Hub;
   readonly stats: RealtimeStats;
   readonly rollbacks: { from: number; to: number | undefined }[];
+  /** Hears of each of {@link lost}. */
+  onLost: (room: Room) => void;
   /** Rooms that were found to be gone. */
   readonly lost: readonly RoomId[];
   readonly redis: Redis;
@@ -148,21 +150,13 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
     marks: async () => new RoomMarks(new Map()),
     newest,
     onRollback: (_, from, to) => rollbacks.push({ from: from.offset, to: to?.offset }),
-    onLost: (room) => lost.push(room.id),
+    onLost: (room) => {
+      lost.push(room.id);
+      world.onLost(room);
+    },
   });
   t.teardown(() => hub.close());
-  const nonce = nonceSource();
-  const append = (room: Room, text: string) =>
-    side.log.append({
-      room,
-      sender: 'writer',
-      text,
-      attachments: [],
-      via: 'rooms',
-      nonce: nonce(),
-      key: undefined,
-      profile: undefined,
-    });
+  const append = (room: Room, text: string) => side.log.append(draftOf(room, { sender: 'writer', text }));
   const world: World = {
     side,
     hub,
@@ -171,6 +165,7 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
     lost,
     redis,
     tamper: (events) => events,
+    onLost: () => undefined,
     afterRead: async () => undefined,
     newRoom: () => side.rooms.createPublic('a room'),
     append,

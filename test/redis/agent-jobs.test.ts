@@ -4,31 +4,18 @@ import t, { type Test } from 'tap';
 import { answerVia } from '../../src/core/agent.js';
 import { AGENT_USER } from '../../src/core/ids.js';
 import type { Room } from '../../src/core/model.js';
-import { nonceSource } from '../../src/core/nonce.js';
 import type { Draft } from '../../src/core/ports.js';
 import { RedisAgentJobs } from '../../src/redis/jobs.js';
 import { keys, PARTITIONS, partitionSlot, roomPartition } from '../../src/redis/keys.js';
+import { draftOf } from '../helpers/drafts.js';
 import { redisSide } from '../helpers/hub.js';
 import type { RedisPlace } from '../helpers/redis.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
 import { OWN_SERVERS, startAnyRedis } from '../helpers/topology.js';
 import { until } from '../helpers/wait.js';
 
-const nonce = nonceSource();
-
-function draft(room: Room, sender: string, text: string, more: Partial<Draft> = {}): Draft {
-  return {
-    room,
-    sender,
-    text,
-    attachments: [],
-    via: 'rooms',
-    nonce: nonce(),
-    key: undefined,
-    profile: undefined,
-    ...more,
-  };
-}
+const draft = (room: Room, sender: string, text: string, more: Partial<Draft> = {}) =>
+  draftOf(room, { sender, text, ...more });
 const answer = (room: Room, question: number) =>
   draft(room, AGENT_USER, 'an answer', { via: answerVia(question), key: answerVia(question) });
 

@@ -1,25 +1,19 @@
 import t from 'tap';
 import { ChatError } from '../../src/core/errors.js';
 import type { MessageEvent, Room } from '../../src/core/model.js';
-import { nonceSource } from '../../src/core/nonce.js';
 import type { Appended, Draft } from '../../src/core/ports.js';
 import { buildAppend, type PendingAppend } from '../../src/redis/batch.js';
 import type { Client } from '../../src/redis/connection.js';
 import { decodeEvents } from '../../src/redis/events.js';
 import { channels, encodeId, keys, PARTITIONS } from '../../src/redis/keys.js';
 import { runScript, scripts } from '../../src/redis/scripts.js';
+import { draftOf } from '../helpers/drafts.js';
 import { redisSide } from '../helpers/hub.js';
 import { clientOf } from '../helpers/redis.js';
 import { startAnyRedis } from '../helpers/topology.js';
 import { until } from '../helpers/wait.js';
 
-const nonce = nonceSource();
 const upTo = (n: number, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => from + i);
-
-function draft(room: Room, more: Partial<Draft> = {}): Draft {
-  const plain = { sender: 'ann', text: 'hello', attachments: [], via: 'rooms', key: undefined };
-  return { ...plain, room, nonce: nonce(), profile: undefined, ...more };
-}
 
 /** One call of the script, past all queues: its answer, three integers per draft, in the order of the drafts. */
 async function call(redis: Client, drafts: Draft[], keep = 0): Promise<number[][]> {
@@ -67,7 +61,9 @@ t.test('appending', async (t) => {
       sides.flatMap((one, s) =>
         upTo(300).flatMap((i) =>
           rooms.map(async (room) => {
-            const appended = await one.log.append(draft(room, { sender: `user-${s}`, text: `${i} of ${s}` }));
+            const appended = await one.log.append(
+              draftOf(room, { sender: `user-${s}`, text: `${i} of ${s}` }),
+            );
             answers.get(room.id)?.push(appended);
           }),
         ),
@@ -97,8 +93,8 @@ t.test('appending', async (t) => {
     await listener.ssubscribe(channels.room(room.id));
     const text = '"quoted" \\ \u0000 \u2028 ünï 💬 </script> \n\t';
     const attachments = [{ file: 'f/1', name: 'a "b".png', size: 3, contentType: 'image/png' }];
-    const first = draft(room, { sender: 'x:y|"z', text, attachments });
-    const second = draft(room, { text: 'nothing to escape: ünï 💬 \u2028 , ]' });
+    const first = draftOf(room, { sender: 'x:y|"z', text, attachments });
+    const second = draftOf(room, { text: 'nothing to escape: ünï 💬 \u2028 , ]' });
     await call(redis, [first, second]);
     await until('it is heard', () => heard.length > 0);
     t.equal(heard.length, 1, 'the messages of a call leave in one publication');
@@ -119,15 +115,15 @@ t.test('appending', async (t) => {
   t.test('never lets a bad or repeated message fail its neighbours', async (t) => {
     const [a, b, nowhere] = await neighbours();
     const drafts = [
-      draft(a, { key: 'k1', text: 'first' }),
-      draft(nowhere),
-      draft(b),
-      draft(a, { key: 'k1', text: 'again' }),
-      draft(nowhere, { key: 'k1' }),
-      draft(a, { key: 'k2' }),
-      draft(b, { key: 'k1' }),
-      draft(a, { key: 'k1', sender: 'bob' }),
-      draft(a),
+      draftOf(a, { key: 'k1', text: 'first' }),
+      draftOf(nowhere),
+      draftOf(b),
+      draftOf(a, { key: 'k1', text: 'again' }),
+      draftOf(nowhere, { key: 'k1' }),
+      draftOf(a, { key: 'k2' }),
+      draftOf(b, { key: 'k1' }),
+      draftOf(a, { key: 'k1', sender: 'bob' }),
+      draftOf(a),
     ];
     const answers = await call(redis, drafts);
     t.strictSame(
@@ -158,7 +154,7 @@ t.test('appending', async (t) => {
   t.test('answers the same through the queue: neighbours of an unknown room are stored', async (t) => {
     const [room, , nowhere] = await neighbours();
     const outcomes = await Promise.allSettled(
-      [room, nowhere, room, nowhere, room].map((one) => side.log.append(draft(one))),
+      [room, nowhere, room, nowhere, room].map((one) => side.log.append(draftOf(one))),
     );
     t.strictSame(
       outcomes.map(({ status }) => status === 'fulfilled'),
@@ -174,7 +170,7 @@ t.test('appending', async (t) => {
     const other = redisSide(t, server);
     const answers = await Promise.all(
       upTo(40).flatMap((i) =>
-        [side, other].map((one) => one.log.append(draft(room, { key: 'once', text: String(i) }))),
+        [side, other].map((one) => one.log.append(draftOf(room, { key: 'once', text: String(i) }))),
       ),
     );
     t.strictSame(new Set(answers.map(({ offset }) => offset)), new Set([1]));
@@ -186,11 +182,11 @@ t.test('appending', async (t) => {
 
   t.test('keeps time from going back when the clock does', async (t) => {
     const room = await newRoom();
-    await call(redis, [draft(room)]);
+    await call(redis, [draftOf(room)]);
     const [entry] = await entriesOf(room);
     const future = Date.now() + 3_600_000;
     await redis.hset(keys.room(room.id), 'tip', `1 ${future} ${entry?.nonce}`);
-    const answers = await call(redis, [draft(room), draft(room)]);
+    const answers = await call(redis, [draftOf(room), draftOf(room)]);
     t.strictSame(
       answers.map(([, , created]) => created),
       [future, future],
@@ -199,10 +195,10 @@ t.test('appending', async (t) => {
 
   t.test('writes nothing at all where log and tip disagree', async (t) => {
     const [broken, sound] = await neighbours();
-    await call(redis, [draft(broken), draft(broken), draft(broken)]);
+    await call(redis, [draftOf(broken), draftOf(broken), draftOf(broken)]);
     const tip = (await redis.hget(keys.room(broken.id), 'tip')) as string;
     await redis.hset(keys.room(broken.id), 'tip', tip.replace(/^3 /, '2 '));
-    const answers = await call(redis, [draft(broken, { key: 'k' }), draft(sound), draft(broken)]);
+    const answers = await call(redis, [draftOf(broken, { key: 'k' }), draftOf(sound), draftOf(broken)]);
     t.strictSame(
       answers.map(([outcome]) => outcome),
       [-1, 1, -1],
@@ -211,7 +207,7 @@ t.test('appending', async (t) => {
     t.equal(await redis.exists(keys.sent(broken.id, 'ann', 'k')), 0, 'the key is free');
     t.equal(await redis.hget(keys.room(broken.id), 'tip'), tip.replace(/^3 /, '2 '), 'the tip is as it was');
     t.strictSame(await faultsOf(sound, 1), []);
-    await t.rejects(side.log.append(draft(broken)), { code: 'internal' });
+    await t.rejects(side.log.append(draftOf(broken)), { code: 'internal' });
   });
 
   t.test('trims a log to about the size wanted, and goes on counting', async (t) => {
@@ -219,7 +215,7 @@ t.test('appending', async (t) => {
     for (let i = 0; i < 40; i += 1)
       await call(
         redis,
-        upTo(50).map(() => draft(room)),
+        upTo(50).map(() => draftOf(room)),
         300,
       );
     const entries = await entriesOf(room);
@@ -232,12 +228,12 @@ t.test('appending', async (t) => {
       'readers begin at what is there',
     );
     const small = redisSide(t, server, { keepMessages: 300 });
-    t.equal((await small.log.append(draft(room))).offset, 2_001);
+    t.equal((await small.log.append(draftOf(room))).offset, 2_001);
   });
 
   t.test('moves the sender in a public room to its own message, and makes it a member', async (t) => {
     const room = await newRoom();
-    for (const sender of ['ann', 'b:|b', 'ann', 'ann']) await side.log.append(draft(room, { sender }));
+    for (const sender of ['ann', 'b:|b', 'ann', 'ann']) await side.log.append(draftOf(room, { sender }));
     t.strictSame(await redis.hgetall(keys.read(room.id)), { ann: '4', [encodeId('b:|b')]: '2' });
     t.strictSame(
       Object.keys(await redis.hgetall(keys.members(room.id))).sort(),
@@ -256,7 +252,7 @@ t.test('appending', async (t) => {
     const room: Room = { id: 70_001, kind: 'direct', name: '', createdMs: Number(made), participants };
     await call(
       redis,
-      ['ann', 'bob', 'ann', 'ann', 'bob'].map((sender) => draft(room, { sender })),
+      ['ann', 'bob', 'ann', 'ann', 'bob'].map((sender) => draftOf(room, { sender })),
     );
     t.match(await redis.hgetall(keys.read(room.id)), { ann: '1', 'ann|': '2', bob: '0', 'bob|': '2' });
     t.strictSame(await redis.zrange(keys.readRanges(room.id, 'ann'), '0', '-1', 'WITHSCORES'), ['4', '3']);
@@ -274,7 +270,7 @@ t.test('appending', async (t) => {
     const refused = new Set<string>();
     const outcomes = upTo(3_000).map((n) => {
       const text = `${n} `.padEnd(16_000, 'x');
-      return side.log.append(draft(room, { text })).catch((error: ChatError) => {
+      return side.log.append(draftOf(room, { text })).catch((error: ChatError) => {
         if (error.code === 'unavailable') refused.add(text);
         else if (error.code !== 'in_doubt') throw error;
       });
@@ -284,7 +280,7 @@ t.test('appending', async (t) => {
     t.ok(refused.size > 900 && refused.size < 1_050, `${refused.size} of 3000 were refused at once`);
     await Promise.all(outcomes);
     // Nothing that was in doubt comes after one that is acknowledged.
-    await until('it takes appends again', () => side.log.append(draft(room)).then(() => true), 30_000);
+    await until('it takes appends again', () => side.log.append(draftOf(room)).then(() => true), 30_000);
     const stored = await entriesOf(room);
     t.strictSame(stored.filter(({ text }) => refused.has(text)).length, 0);
     t.ok(stored.length > 0, `${stored.length} are stored`);

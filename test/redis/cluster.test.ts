@@ -1,12 +1,12 @@
 import { Cluster, Redis } from 'ioredis';
 import t from 'tap';
 import type { Room } from '../../src/core/model.js';
-import { nonceSource } from '../../src/core/nonce.js';
 import { buildAppend, type PendingAppend } from '../../src/redis/batch.js';
 import { COMMAND_DEADLINE_MS } from '../../src/redis/connection.js';
 import { channels, keys, PARTITIONS, partitionSlot, roomPartition } from '../../src/redis/keys.js';
 import { runScript, scripts } from '../../src/redis/scripts.js';
 import { createRooms, faultsIn, history, metric, received, socketUrl, startNodes } from '../helpers/chat.js';
+import { draftOf } from '../helpers/drafts.js';
 import { redisSide } from '../helpers/hub.js';
 import { Member } from '../helpers/member.js';
 import { isReady, type TestNode } from '../helpers/node.js';
@@ -63,10 +63,8 @@ t.test('on a cluster of three primaries', OWN_SERVERS, async (t) => {
     t.teardown(() => redis.disconnect());
     const made = await runScript(redis, scripts.createRoom, [keys.room(id)], ['public', 'a room', '[]']);
     const room = { id, kind: 'public', name: '', createdMs: Number(made), participants: [] } as const;
-    const nonce = nonceSource();
     const append = (key?: string) => {
-      const plain = { sender: 'ann', text: 'hello', attachments: [], via: 'rooms', profile: undefined };
-      const draft = { ...plain, room, nonce: nonce(), key };
+      const draft = draftOf(room, { key });
       const { keys: touched, args } = buildAppend([{ draft, join: true } as unknown as PendingAppend], 0);
       return runScript(redis, scripts.append, touched, args);
     };
@@ -96,17 +94,7 @@ t.test('on a cluster of three primaries', OWN_SERVERS, async (t) => {
       if (i % 11 === 0) rooms.push(room);
     }
     t.equal(new Set(rooms.map(({ id }) => primaryOf(id))).size, PRIMARIES, 'the rooms lie on all of them');
-    const nonce = nonceSource();
-    const draft = (room: Room, text: string) => ({
-      room,
-      sender: 'ann',
-      text,
-      attachments: [],
-      via: 'rooms',
-      nonce: nonce(),
-      key: undefined,
-      profile: undefined,
-    });
+    const draft = (room: Room, text: string) => draftOf(room, { text });
     const answers = await Promise.all(
       upTo(50).flatMap((n) => rooms.map((room) => side.log.append(draft(room, String(n))))),
     );

@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import { keys, roomPartition } from '../../src/redis/keys.js';
+import { draftOf } from '../helpers/drafts.js';
 import { redisSide } from '../helpers/hub.js';
 import { clientOf } from '../helpers/redis.js';
 import { startAnyRedis } from '../helpers/topology.js';
@@ -13,8 +14,7 @@ t.test('the index of recent rooms has the second of the newest append, written o
   const redis = clientOf(t, server);
   const side = redisSide(t, server);
   const room = await side.rooms.createPublic('a room');
-  const append = (nonce: string) =>
-    side.log.append({ room, sender: 'ann', text: 'x', attachments: [], via: 'rooms', nonce, ...NOTHING });
+  const append = (nonce: string) => side.log.append(draftOf(room, { nonce }));
   const index = keys.recent(roomPartition(room.id));
   const recent = async () => (await side.log.recentlyAppended(new Set([room.id]))).get(room.id);
 
@@ -33,5 +33,3 @@ t.test('the index of recent rooms has the second of the newest append, written o
   const third = await append('n3');
   t.equal(await recent(), secondOf(third.createdMs), 'the next second is');
 });
-
-const NOTHING = { key: undefined, profile: undefined };

@@ -6,21 +6,15 @@
 import { Redis } from 'ioredis';
 import t from 'tap';
 import type { Room } from '../../src/core/model.js';
-import { nonceSource } from '../../src/core/nonce.js';
 import { Rooms } from '../../src/core/rooms.js';
+import type { RoomFeed } from '../../src/realtime/feed.js';
 import { UserFeeds } from '../../src/realtime/user-feeds.js';
 import { keys } from '../../src/redis/keys.js';
+import { draftOf } from '../helpers/drafts.js';
 import { redisSide, startWorld } from '../helpers/hub.js';
 import { startRedis } from '../helpers/redis.js';
 import { OWN_SERVERS } from '../helpers/topology.js';
-import { until } from '../helpers/wait.js';
-
-const nonce = nonceSource();
-
-function draft(room: Room, sender: string) {
-  const plain = { text: 'hello', attachments: [], via: 'rooms', key: undefined, profile: undefined };
-  return { ...plain, room, sender, nonce: nonce() };
-}
+import { sleep, until } from '../helpers/wait.js';
 
 t.test('rooms whose number is another one by now', OWN_SERVERS, async (t) => {
   const server = await startRedis(t);
@@ -33,9 +27,10 @@ t.test('rooms whose number is another one by now', OWN_SERVERS, async (t) => {
   /** What was the room of `a` and `b` is lost, but for what points to it, and its number is that of `c` and `d`. */
   const reuse = async (a: string, b: string, c: string, d: string): Promise<{ old: Room; other: Room }> => {
     const { room: old } = await before.rooms.openDirect(a, b);
-    await before.log.append(draft(old, a));
+    await before.log.append(draftOf(old, { sender: a }));
     await redis.del(keys.room(old.id), keys.log(old.id));
     await redis.set(keys.roomCounter, old.id - 1);
+    await sleep(2); // no two rooms of one number are made in the same millisecond
     const { room: other } = await after.rooms.openDirect(c, d);
     t.equal(other.id, old.id);
     return { old, other };
@@ -64,8 +59,8 @@ t.test('rooms whose number is another one by now', OWN_SERVERS, async (t) => {
 
   t.test('what is said to the one that was is not stored in the one that is', async (t) => {
     const { old, other } = await reuse('a3', 'b3', 'c3', 'd3');
-    await t.rejects(before.log.append(draft(old, 'a3')), { code: 'not_found' });
-    t.equal((await after.log.append(draft(other, 'c3'))).offset, 1);
+    await t.rejects(before.log.append(draftOf(old, { sender: 'a3' })), { code: 'not_found' });
+    t.equal((await after.log.append(draftOf(other, { sender: 'c3' }))).offset, 1);
     t.equal((await after.log.readAfter(other.id, 0, 10)).length, 1);
   });
 
@@ -110,6 +105,33 @@ t.test('live readers of a room that is gone', OWN_SERVERS, async (t) => {
     await until('it comes', () => other.sink.offsets.length === 1);
     for (const { feed } of [one, many]) world.hub.release(feed);
     t.same(await world.hub.open([lost.id]), [], 'nobody can open it');
+  });
+
+  t.test('a pair that gets the same number again is read again on sockets for all chats', async (t) => {
+    const { room: lost } = await rooms.openDirect('gina', 'hugo');
+    const feeds = new UserFeeds(world.hub, fanOut, rooms);
+    world.onLost = (room) => feeds.onLost(room);
+    const fresh: RoomFeed[] = [];
+    const reader = { onFeed: (feed: RoomFeed) => fresh.push(feed), onUserEvent: () => undefined };
+    const feed = await feeds.add('gina', reader);
+    const first = feed.feeds[0];
+    await world.redis.del(keys.room(lost.id), keys.direct('gina', 'hugo'));
+    await world.redis.set(keys.roomCounter, lost.id - 1);
+    await sleep(2);
+    rooms.forget(lost);
+    const { room: again } = await rooms.openDirect('gina', 'hugo');
+    t.equal(again.id, lost.id);
+    // The announcement of the new one came before anybody had looked whether the old one is there.
+    feeds.onUserEvent('gina', { kind: 'room', room: again.id });
+    await feed.following;
+    t.same(fresh, []);
+    world.hub.onSubscribed([lost.id]);
+    await until('it is read', () => fresh.length === 1);
+    t.not(fresh[0], first);
+    t.same(feed.feeds, fresh, 'and the old one no more');
+    t.equal(fresh[0]?.room.createdMs, again.createdMs);
+    feeds.remove(feed, reader);
+    feeds.close();
   });
 
   t.test('a user whose list names a room of others does not read it', async (t) => {

@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis';
 import t from 'tap';
 import type { Room } from '../../src/core/model.js';
-import { nonceSource } from '../../src/core/nonce.js';
 import { keys } from '../../src/redis/keys.js';
+import { draftOf } from '../helpers/drafts.js';
 import { redisSide } from '../helpers/hub.js';
 import { startRedis } from '../helpers/redis.js';
 import { OWN_SERVERS } from '../helpers/topology.js';
@@ -12,11 +12,7 @@ t.test('rooms', OWN_SERVERS, async (t) => {
   const redis = new Redis(server.url);
   t.teardown(() => redis.disconnect());
   const { rooms, log } = redisSide(t, server);
-  const nonce = nonceSource();
-  const say = (room: Room, sender: string) => {
-    const plain = { attachments: [], via: 'rooms', key: undefined, profile: undefined };
-    return log.append({ ...plain, room, sender, text: 'hello', nonce: nonce() });
-  };
+  const say = (room: Room, sender: string) => log.append(draftOf(room, { sender }));
 
   t.test('a pair whose room a fail-over lost has another one after the first send that failed', async (t) => {
     const { room } = await rooms.openDirect('lost', 'found');

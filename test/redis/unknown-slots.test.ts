@@ -1,9 +1,8 @@
 /** Sends while a cluster is yet to say who has which slot: they wait, within bounds. */
 
 import t from 'tap';
-import { nonceSource } from '../../src/core/nonce.js';
-import type { Draft } from '../../src/core/ports.js';
 import { MAX_QUEUED, MAX_QUEUED_BYTES } from '../../src/redis/lane.js';
+import { draftOf } from '../helpers/drafts.js';
 import { redisSide } from '../helpers/hub.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
 import { OWN_SERVERS } from '../helpers/topology.js';
@@ -16,17 +15,7 @@ t.test('sends to a cluster whose slots are unknown', OWN_SERVERS, async (t) => {
   const cluster = await startRedisCluster(t, { primaries: 1, settings });
   const known = redisSide(t, cluster);
   const room = await known.rooms.createPublic('a room');
-  const nonce = nonceSource();
-  const draft = (text: string): Draft => ({
-    room,
-    sender: 'ann',
-    text,
-    attachments: [],
-    via: 'rooms',
-    nonce: nonce(),
-    key: undefined,
-    profile: undefined,
-  });
+  const draft = (text: string) => draftOf(room, { text });
   const stored = async () => (await known.log.readAfter(room.id, 0, 1_000)).map(({ text }) => text);
   /** A side that has heard nothing of its cluster, and hears nothing until that is resumed. */
   const ignorant = () => {
