@@ -49,6 +49,19 @@ export function checkRef(value: unknown): Ref | undefined {
   return Number.isSafeInteger(value) ? (value as number) : checkKey(value, 'ref');
 }
 
+/**
+ * What a WebSocket frame says: JSON.
+ * @throws ChatError bad_request for anything else, and for a binary frame
+ */
+export function parseFrame(data: Buffer, binary: boolean): unknown {
+  if (binary) throw new ChatError('bad_request', 'binary frames are not supported');
+  try {
+    return JSON.parse(data.toString());
+  } catch {
+    throw new ChatError('bad_request', 'the frame is not valid JSON');
+  }
+}
+
 /** What an error frame repeats of a frame's `ref`, fit to be one or not: a string or a number, else undefined. */
 export function repeatable(value: unknown): Ref | undefined {
   return typeof value === 'string' || Number.isFinite(value) ? (value as Ref) : undefined;

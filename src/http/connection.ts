@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { ChatError, CloseCode } from '../core/errors.js';
 import type { UserId } from '../core/ids.js';
-import { checkRef, repeatable } from '../core/input.js';
+import { checkRef, parseFrame, repeatable } from '../core/input.js';
 import type { RoomMarks } from '../core/marks.js';
 import type { Messages } from '../core/messages.js';
 import type { Message, Profile, Room } from '../core/model.js';
@@ -58,8 +58,8 @@ export class Connection implements ChatSocket, Transport {
   #ready = false;
   #busy = false;
   #unanswered = 0;
-  /** See {@link meanwhile}. */
-  readonly #besides = new Set<Promise<void>>();
+  /** See {@link meanwhile}; made when it is needed, as only receipts with `durable` do. */
+  #besides: Set<Promise<void>> | undefined;
   #paused = false;
   #closing = false;
   #terminateAt = Number.POSITIVE_INFINITY;
@@ -158,7 +158,7 @@ export class Connection implements ChatSocket, Transport {
   }
 
   async replyCursor(): Promise<void> {
-    await Promise.all(this.#besides);
+    await Promise.all(this.#besides ?? []);
     await this.#reading?.cursor((cursor) => this.reply(this.route.encoder.cursor(cursor)));
   }
 
@@ -168,10 +168,11 @@ export class Connection implements ChatSocket, Transport {
     const done = work
       .catch((error) => this.#replyError(error, ref))
       .finally(() => {
-        this.#besides.delete(done);
+        this.#besides?.delete(done);
         this.#unanswered -= 1;
         this.#steer();
       });
+    this.#besides ??= new Set();
     this.#besides.add(done);
     return undefined;
   }
@@ -296,15 +297,6 @@ export class Connection implements ChatSocket, Transport {
     this.#session?.dispose();
     this.#wakeIdle();
     return clean;
-  }
-}
-
-function parseFrame(data: Buffer, binary: boolean): unknown {
-  if (binary) throw new ChatError('bad_request', 'binary frames are not supported');
-  try {
-    return JSON.parse(data.toString());
-  } catch {
-    throw new ChatError('bad_request', 'the frame is not valid JSON');
   }
 }
 

@@ -55,7 +55,7 @@ export interface Metrics {
 /** Metrics for Prometheus. Counters are read from where the work is done, at the moment of the scrape. */
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
-  // Each look at the event loop wakes the process: at the default of 10 ms that is most of what an idle node does.
+  // Each look at the event loop wakes the process: the default is every 10 ms.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
   const { sockets, realtime, agent } = sources;
   gauge(registry, 'parlance_sockets', 'Open sockets.', 'dialect', () => sockets.open);

@@ -106,8 +106,8 @@ const UNSECURED = Buffer.from('{"alg":"none"}').toString('base64url');
 
 /**
  * The claims of a token that one of `secrets` signed (RFC 7518, section 3.2), found out on the spot: the library's way
- * leads through a pool of threads, which is a sixth of what a socket costs that connects. What the claims must be like
- * is the library's to say all the same.
+ * leads through a pool of threads, at several times the CPU. What the claims must be like is the library's to say all the
+ * same.
  */
 function verifyHs256(secrets: readonly KeyObject[], token: string, options: JWTVerifyOptions): JWTPayload {
   const [header = '', claims = '', signature = '', ...more] = token.split('.');

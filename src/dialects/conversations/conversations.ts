@@ -93,7 +93,7 @@ async function shown(rooms: readonly Room[], user: UserId, context: DialectConte
 
 /** The request has no body to speak of: clients that say JSON all the same, and send nothing, mean no harm. */
 function acceptEmptyJson(scope: FastifyInstance): void {
-  const parse = scope.getDefaultJsonParser('error', 'error');
+  const parse = scope.getDefaultJsonParser('remove', 'remove');
   scope.removeContentTypeParser('application/json');
   scope.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') done(null, undefined);
