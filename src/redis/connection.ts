@@ -29,7 +29,10 @@ export interface Log {
 /** How long a command may take, in ms, before its caller hears that Redis is away. */
 export const COMMAND_DEADLINE_MS = 3_000;
 
-/** How often a cluster is asked who serves which slots, in ms. */
+/**
+ * How often a cluster is asked who serves which slots, in ms: a client that gets no MOVED, because it only listens or its
+ * primary is dead, learns of a fail-over by asking.
+ */
 const SLOTS_REFRESH_MS = 5_000;
 
 /** Growing pauses with jitter, so that a thousand nodes don't come back in step. */
@@ -133,15 +136,13 @@ function connectCluster(target: RedisTarget, redisOptions: RedisOptions): Cluste
     retryDelayOnClusterDown: 200,
     retryDelayOnMoved: 100,
     slotsRefreshTimeout: 2_000,
-    // A client that gets no MOVED, because it only listens or its primary is dead, learns of a fail-over by asking.
-    slotsRefreshInterval: SLOTS_REFRESH_MS,
     enableOfflineQueue: true,
   };
   const nodes = target.urls.map((text) => {
     const url = new URL(text);
     return { host: url.hostname, port: Number(url.port || 6379) };
   });
-  return new PunctualCluster(nodes, options, COMMAND_DEADLINE_MS);
+  return new PunctualCluster(nodes, options, COMMAND_DEADLINE_MS, SLOTS_REFRESH_MS);
 }
 
 /** A connection straight to one node of a cluster (`host:port`), with the cluster client's own settings. */
