@@ -21,6 +21,15 @@ globalThis.encodeURIComponent = (/** @type {string | number | boolean} */ text) 
 
 const S3rver = load('@20minutes/s3rver');
 const Account = load('@20minutes/s3rver/lib/models/account');
+const FilesystemStore = load('@20minutes/s3rver/lib/stores/filesystem');
+// Its own way also removes folders that it saw empty a moment before, with what has come into them since.
+FilesystemStore.prototype.deleteObject = async function deleteObject(
+  /** @type {string} */ bucket,
+  /** @type {string} */ key,
+) {
+  const kinds = ['object', 'object.md5', 'metadata.json'];
+  await Promise.all(kinds.map((kind) => rm(this.getResourcePath(bucket, key, kind), { force: true })));
+};
 
 const { S3_STORE_DIR, S3_STORE_PORT, S3_ACCESS_KEY, S3_SECRET_KEY } = process.env;
 if (!S3_STORE_DIR || !S3_STORE_PORT || !S3_ACCESS_KEY || !S3_SECRET_KEY) {
