@@ -38,6 +38,8 @@ import { StorageSide } from './storage/side.js';
 
 /** Dialects whose clients confirm receipts, which are repeated until they do. */
 const CONFIRMED_DIALECTS = ['skillarena'];
+/** Lost rooms that one line of the log names. */
+const MAX_NAMED = 20;
 
 /** A node, put together. */
 export interface App {
@@ -67,9 +69,10 @@ export async function createApp(
   const stats = realtimeStats();
   const people = new People(redis.users, config.userDirectory === 'contacts' ? redis.contacts : undefined);
   const receipts = createReceipts(redis);
-  const onLost = (room: Room): void => {
-    log.error({ room: room.id }, 'Redis lost a room');
-    userFeeds.onLost(room);
+  const onLost = (rooms: readonly Room[]): void => {
+    const some = rooms.slice(0, MAX_NAMED).map(({ id }) => id);
+    log.error({ lost: rooms.length, rooms: some }, 'Redis lost rooms');
+    userFeeds.onLost(rooms);
   };
   const hub = createHub(config, log, { redis, people, receipts, stats, onLost });
   const questions = new Questions(redis.agentJobs, redis.attempts, config.agentRate);
@@ -246,7 +249,7 @@ function createHub(
     people: People;
     receipts: Receipts;
     stats: RealtimeStats;
-    onLost: (room: Room) => void;
+    onLost: (rooms: readonly Room[]) => void;
   },
 ): Hub {
   const { redis, people, receipts, stats, onLost } = parts;

@@ -69,7 +69,7 @@ export const CONFIG = {
     'WAIT_TIMEOUT',
     2500,
     { min: 1, max: 60_000 },
-    'How long `durable` waits for them before it answers that the outcome is in doubt.',
+    'How long `durable` waits for them before it answers that the outcome is in doubt; more than 2900 counts as 2900.',
   ),
 
   jwtSecrets: list(

@@ -29,8 +29,8 @@ export interface HubOptions {
   /** Messages of the page that a new reader starts with. */
   readonly newest: number;
   readonly onRollback: (room: Room, from: Position, to: Position | undefined) => void;
-  /** Redis has no such room any more. */
-  readonly onLost: (room: Room) => void;
+  /** Redis has no such rooms any more. */
+  readonly onLost: (rooms: readonly Room[]) => void;
 }
 
 /** All feeds of a node: opens them, closes them, and sees to it that none stays behind its log. */
@@ -223,16 +223,19 @@ export class Hub {
   /** Tips of rooms whose primary may be another one by now: those that it does not have any more are over. */
   async #tipsAnew(rooms: readonly RoomId[]): Promise<Position[]> {
     const heads = await this.#options.rooms.heads(rooms);
-    return heads.map((head, i) => {
+    const lost: Room[] = [];
+    heads.forEach((head, i) => {
       const feed = this.#feeds.get(rooms[i] as RoomId);
       // The number may be another room's.
-      if (feed?.begun && head?.room.createdMs !== feed.room.createdMs) this.#drop(feed);
-      return head?.tip ?? { offset: 0, nonce: '' };
+      if (!feed?.begun || head?.room.createdMs === feed.room.createdMs) return;
+      lost.push(feed.room);
+      this.#drop(feed);
     });
+    if (lost.length > 0) this.#options.onLost(lost);
+    return heads.map((head) => head?.tip ?? { offset: 0, nonce: '' });
   }
 
   #drop(feed: RoomFeed): void {
-    this.#options.onLost(feed.room);
     this.#feeds.delete(feed.id);
     this.#idle.delete(feed);
     this.#options.fanOut.unsubscribe(feed.id);

@@ -115,9 +115,9 @@ export class UserFeeds {
     }
   }
 
-  /** A room is gone. Its number may be that of a new one: whoever was in it may be in that, too. */
-  onLost(room: Room): void {
-    for (const user of room.participants) {
+  /** Rooms are gone. Their numbers may be those of new ones: whoever was in one may be in that, too. */
+  onLost(rooms: readonly Room[]): void {
+    for (const user of new Set(rooms.flatMap(({ participants }) => participants))) {
       const feed = this.#users.get(user);
       if (feed) this.#follow(feed);
     }

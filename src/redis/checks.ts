@@ -1,5 +1,5 @@
 import { Cluster, type Redis } from 'ioredis';
-import { type Client, guard, isReply } from './connection.js';
+import { type Client, COMMAND_DEADLINE_MS, guard, isReply } from './connection.js';
 
 /** What a Redis must be like for the promises that a node makes. */
 export interface Requirements {
@@ -54,6 +54,9 @@ function field(info: string, name: string): string | undefined {
   return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
 }
 
+/** The longest wait, in ms: the connection that waits is given up a little later, with all that is under way on it. */
+const LONGEST_WAIT_MS = COMMAND_DEADLINE_MS - 100;
+
 /**
  * Waits until what a connection wrote is as safe as `durable` promises: on `waitReplicas` replicas, and on disk
  * where Redis can say so; false when that is not so in time, or Redis refuses to say. Undefined when there is nothing to
@@ -64,7 +67,8 @@ export function confirmation(
   capabilities: () => Capabilities | undefined,
 ): ((redis: Redis) => Promise<boolean>) | undefined {
   if (requirements.durability === 'fast') return undefined;
-  const { waitReplicas, waitTimeoutMs } = requirements;
+  const { waitReplicas } = requirements;
+  const waitTimeoutMs = Math.min(requirements.waitTimeoutMs, LONGEST_WAIT_MS);
   return async (redis) => {
     const known = capabilities();
     if (!known) return false; // nobody has looked yet what this Redis can say

@@ -99,7 +99,7 @@ export interface World {
   readonly stats: RealtimeStats;
   readonly rollbacks: { from: number; to: number | undefined }[];
   /** Hears of each of {@link lost}. */
-  onLost: (room: Room) => void;
+  onLost: (rooms: readonly Room[]) => void;
   /** Rooms that were found to be gone. */
   readonly lost: readonly RoomId[];
   readonly redis: Redis;
@@ -150,9 +150,9 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
     marks: async () => new RoomMarks(new Map()),
     newest,
     onRollback: (_, from, to) => rollbacks.push({ from: from.offset, to: to?.offset }),
-    onLost: (room) => {
-      lost.push(room.id);
-      world.onLost(room);
+    onLost: (rooms) => {
+      lost.push(...rooms.map(({ id }) => id));
+      world.onLost(rooms);
     },
   });
   t.teardown(() => hub.close());

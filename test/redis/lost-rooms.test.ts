@@ -110,7 +110,7 @@ t.test('live readers of a room that is gone', OWN_SERVERS, async (t) => {
   t.test('a pair that gets the same number again is read again on sockets for all chats', async (t) => {
     const { room: lost } = await rooms.openDirect('gina', 'hugo');
     const feeds = new UserFeeds(world.hub, fanOut, rooms);
-    world.onLost = (room) => feeds.onLost(room);
+    world.onLost = (rooms) => feeds.onLost(rooms);
     const fresh: RoomFeed[] = [];
     const reader = { onFeed: (feed: RoomFeed) => fresh.push(feed), onUserEvent: () => undefined };
     const feed = await feeds.add('gina', reader);
