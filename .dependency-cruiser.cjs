@@ -99,9 +99,13 @@ module.exports = {
     },
     {
       name: 'config-readers',
-      comment: 'Configuration is read by main, app and http; the rest is handed what it needs.',
+      comment:
+        'Configuration is read by main, app with its parts, and http; the rest is handed what it needs.',
       severity: 'error',
-      from: { path: '^src/', pathNot: ['^src/(main|app)[.]ts$', '^src/config([.]ts$|/)', '^src/http/'] },
+      from: {
+        path: '^src/',
+        pathNot: ['^src/(main|app|parts)[.]ts$', '^src/config([.]ts$|/)', '^src/http/'],
+      },
       to: { path: '^src/config([.]ts$|/)' },
     },
     {
@@ -117,6 +121,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/main[.]ts$' },
       to: { path: '^src/(app|main)[.]ts$' },
+    },
+    {
+      name: 'parts-are-for-the-app',
+      comment: 'parts.ts is where app.ts gets its parts from.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/app[.]ts$' },
+      to: { path: '^src/parts[.]ts$' },
     },
     {
       name: 'main-imports',
