@@ -22,6 +22,15 @@ export interface LaneOptions {
   readonly log: Log;
 }
 
+/** Drafts that went out together. */
+interface Call {
+  readonly items: PendingAppend[];
+  /** Calls go out, and are settled after a broken connection, in the order of these. */
+  readonly turn: number;
+  /** Monotonic ms. */
+  readonly since: number;
+}
+
 /** Calls without an answer on one connection. */
 const MAX_IN_FLIGHT = 8;
 /** What may wait here: past it a send fails at once rather than later. */
@@ -49,8 +58,9 @@ export class AppendLane {
   readonly #name: string;
   #queue: PendingAppend[] = [];
   #queuedBytes = 0;
-  readonly #inFlight = new Set<{ items: PendingAppend[]; since: number }>();
-  #doubtful: PendingAppend[] = [];
+  readonly #inFlight = new Set<Call>();
+  #turns = 0;
+  #doubtful: Call[] = [];
   #open = false;
   #sent = false;
   /** Since when there is a connection (monotonic ms): one that is not open in time is given up. */
@@ -92,17 +102,17 @@ export class AppendLane {
     }
     clearInterval(this.#sweeper);
     for (const item of this.#queue.splice(0)) settle(item, unavailable(new Error('closing')));
-    for (const call of this.#inFlight) for (const item of call.items) settle(item, inDoubt());
-    for (const item of this.#doubtful.splice(0)) settle(item, inDoubt());
+    for (const call of this.#inFlight) settleCall(call, inDoubt());
+    for (const call of this.#doubtful.splice(0)) settleCall(call, inDoubt());
   }
 
   /** Ends it without waiting: what was in flight is in doubt. Answers what was never sent. */
   retire(): PendingAppend[] {
     clearInterval(this.#sweeper);
     this.#open = false;
-    for (const call of this.#inFlight) for (const item of call.items) settle(item, inDoubt());
+    for (const call of this.#inFlight) settleCall(call, inDoubt());
     this.#inFlight.clear();
-    for (const item of this.#doubtful.splice(0)) settle(item, inDoubt());
+    for (const call of this.#doubtful.splice(0)) settleCall(call, inDoubt());
     this.#queuedBytes = 0;
     return this.#queue.splice(0).filter((item) => item.open);
   }
@@ -123,7 +133,8 @@ export class AppendLane {
 
   async #send(batch: PendingAppend[]): Promise<void> {
     const built = buildAppend(batch, this.#options.keepMessages);
-    const call = { items: built.items, since: performance.now() };
+    this.#turns += 1;
+    const call: Call = { items: built.items, turn: this.#turns, since: performance.now() };
     this.#inFlight.add(call);
     this.#sent = true;
     try {
@@ -133,7 +144,7 @@ export class AppendLane {
       const [answer, safe] = await Promise.all([script, confirmed]);
       if (this.#inFlight.delete(call)) this.#settleAll(call.items, answer as number[], safe);
     } catch (error) {
-      if (this.#inFlight.delete(call)) this.#onFailedCall(call.items, error);
+      if (this.#inFlight.delete(call)) this.#onFailedCall(call, error);
     }
     this.#schedule();
   }
@@ -162,14 +173,14 @@ export class AppendLane {
     return new ChatError('internal', 'the message could not be stored');
   }
 
-  #onFailedCall(items: PendingAppend[], error: unknown): void {
+  #onFailedCall(call: Call, error: unknown): void {
     // An error reply comes before the first write: nothing of the call was stored.
     if (isReply(error)) {
-      if (isElsewhere(error) && this.#options.misrouted) this.#options.misrouted(items, error);
-      else for (const item of items) settle(item, unavailable(error));
+      if (isElsewhere(error) && this.#options.misrouted) this.#options.misrouted(call.items, error);
+      else settleCall(call, unavailable(error));
       return;
     }
-    this.#doubtful.push(...items);
+    this.#doubtful.push(call);
     // Whatever broke the call, this connection is not to be trusted with the next one.
     if (this.#open) this.#giveUp();
   }
@@ -184,7 +195,7 @@ export class AppendLane {
   #onClose(): void {
     this.#open = false;
     this.#connectedAt = undefined;
-    for (const call of this.#inFlight) this.#doubtful.push(...call.items);
+    this.#doubtful.push(...this.#inFlight);
     this.#inFlight.clear();
   }
 
@@ -206,7 +217,9 @@ export class AppendLane {
   }
 
   async #resolveDoubts(): Promise<void> {
-    const doubts = this.#doubtful.filter((item) => item.open);
+    // One that went out while the connection was breaking has failed before those ahead of it.
+    this.#doubtful.sort((a, b) => a.turn - b.turn);
+    const doubts = this.#doubtful.flatMap(({ items }) => items).filter((item) => item.open);
     if (doubts.length === 0) {
       this.#doubtful = [];
       return;
@@ -245,13 +258,13 @@ export class AppendLane {
       this.#queuedBytes = this.#queue.reduce((sum, item) => sum + item.bytes, 0);
     }
     for (const call of this.#inFlight) {
-      for (const item of call.items) if (late(item)) settle(item, inDoubt());
+      settleCall(call, inDoubt(), late);
       if (this.#open && now - call.since > CALL_DEADLINE_MS) this.#giveUp();
     }
     // It connected, and then died without a word before it was fenced.
     if (!this.#open && this.#connectedAt !== undefined && now - this.#connectedAt > CALL_DEADLINE_MS)
       this.#giveUp();
-    for (const item of this.#doubtful) if (late(item)) settle(item, inDoubt());
+    for (const call of this.#doubtful) settleCall(call, inDoubt(), late);
   }
 }
 
@@ -260,6 +273,10 @@ export function settle(item: PendingAppend, error: ChatError): void {
   if (!item.open) return;
   item.open = false;
   item.reject(error);
+}
+
+function settleCall({ items }: Call, error: ChatError, which = (_: PendingAppend) => true): void {
+  for (const item of items) if (which(item)) settle(item, error);
 }
 
 function inDoubt(): ChatError {
