@@ -14,7 +14,7 @@ import {
 
 /** How many (room, sender) pairs a node remembers as members, to spare Redis the question. */
 const KNOWN_MEMBERS = 50_000;
-/** A batch that went to the wrong primary is sent again after this pause, while its deadline lasts. */
+/** What went to the wrong primary is sent again after this pause, while its deadline lasts. */
 const REROUTE_PAUSE_MS = 100;
 /** What a draft costs beside its text: ids, keys, envelope. */
 const ITEM_OVERHEAD_BYTES = 512;
@@ -33,6 +33,8 @@ export class Appender {
   /** Drafts of a cluster that are to be routed anew, and their bytes. */
   #astray: PendingAppend[] = [];
   #astrayBytes = 0;
+  /** Partitions of which some are astray, or may come back: what comes later waits behind them. */
+  readonly #unsettled = new Set<number>();
   #rerouting: NodeJS.Timeout | undefined;
 
   /** `client`: with role `appends`, used by nothing else, named `name`. */
@@ -44,6 +46,7 @@ export class Appender {
         ? { ...options, onePartition: true, misrouted: (items) => this.#reroute(client, items) }
         : { ...options, onePartition: false };
     if (client instanceof Redis) this.#addLane('', client);
+    else client.on('refresh', () => this.#onRefresh(client));
   }
 
   append(draft: Draft): Promise<Appended> {
@@ -78,7 +81,8 @@ export class Appender {
   }
 
   #route(item: PendingAppend): void {
-    const address = this.#addressOf(item);
+    const partition = roomPartition(item.draft.room.id);
+    const address = this.#unsettled.has(partition) ? undefined : this.#addressOf(partition);
     if (address === undefined) {
       // The cluster is yet to say who it is: as long as one would wait for one Redis that is yet to come.
       this.#reroute(this.#client as Cluster, [item]);
@@ -88,9 +92,18 @@ export class Appender {
     known.lane.push(item);
   }
 
-  #addressOf(item: PendingAppend): string | undefined {
+  #addressOf(partition: number): string | undefined {
     if (!(this.#client instanceof Cluster)) return '';
-    return this.#client.slots[partitionSlot(roomPartition(item.draft.room.id))]?.[0];
+    return this.#client.slots[partitionSlot(partition)]?.[0];
+  }
+
+  // From now on drafts go by the new map. Those that lie where the old one sent them must not be overtaken.
+  #onRefresh(cluster: Cluster): void {
+    for (const [address, { lane }] of this.#lanes) {
+      const moved = (item: PendingAppend) => this.#addressOf(roomPartition(item.draft.room.id)) !== address;
+      for (const item of lane.inFlight()) if (moved(item)) this.#unsettle(cluster, item);
+      this.#reroute(cluster, lane.takeBack(moved));
+    }
   }
 
   // A connection of the lane's own: the cluster client would repeat a write whose answer it lost.
@@ -139,12 +152,19 @@ export class Appender {
       }
       this.#astray.push(item);
       this.#astrayBytes += item.bytes;
+      this.#unsettle(cluster, item);
     }
+  }
+
+  #unsettle(cluster: Cluster, item: PendingAppend): void {
+    this.#unsettled.add(roomPartition(item.draft.room.id));
     if (this.#rerouting) return;
     cluster.refreshSlotsCache();
     this.#rerouting = setTimeout(() => {
       this.#rerouting = undefined;
-      const astray = this.#astray.splice(0);
+      this.#unsettled.clear();
+      // Some come back later than others that were sent after them.
+      const astray = this.#astray.splice(0).sort((a, b) => a.since - b.since);
       this.#astrayBytes = 0;
       for (const item of astray) {
         if (performance.now() - item.since > SEND_DEADLINE_MS)

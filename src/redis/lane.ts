@@ -94,6 +94,20 @@ export class AppendLane {
     this.#schedule();
   }
 
+  /** What was sent and has no answer yet. */
+  *inFlight(): Generator<PendingAppend> {
+    for (const { items } of this.#inFlight) yield* items;
+  }
+
+  /** Gives back what waits here and fits `which`: it was never sent. */
+  takeBack(which: (item: PendingAppend) => boolean): PendingAppend[] {
+    const taken = this.#queue.filter(which);
+    if (taken.length === 0) return taken;
+    this.#queue = this.#queue.filter((item) => !which(item));
+    for (const item of taken) this.#queuedBytes -= item.bytes;
+    return taken.filter((item) => item.open);
+  }
+
   /** Sends what waits, then fails what is left. */
   async close(): Promise<void> {
     const deadline = performance.now() + 2_000;

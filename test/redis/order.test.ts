@@ -2,17 +2,43 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import type { Room } from '../../src/core/model.js';
+import { partitionSlot, roomPartition } from '../../src/redis/keys.js';
+import type { RedisSide } from '../../src/redis/side.js';
 import { draftOf } from '../helpers/drafts.js';
 import { redisSide } from '../helpers/hub.js';
-import { startRedis } from '../helpers/redis.js';
-import { onlyOn } from '../helpers/topology.js';
+import { type RedisServer, startRedis } from '../helpers/redis.js';
+import { startRedisCluster } from '../helpers/redis-cluster.js';
+import { OWN_SERVERS, onlyOn } from '../helpers/topology.js';
 
 const ROUNDS = 25;
+const MOVES = 12;
 const SENDS = 120;
-/** The server is killed while about this many of them have been sent. */
-const KILLED_AT = 60;
+/** What befalls the server does so while about this many of them have been sent. */
+const HALFWAY = 60;
 
 const ONE = onlyOn('one', 'it is the one server that is killed');
+
+/** Sends in a fast row, with `befall` somewhere in the middle, and answers where those stand that were stored. */
+async function row(side: RedisSide, room: Room, befall: () => Promise<unknown>): Promise<number[]> {
+  let befallen: Promise<unknown> | undefined;
+  const sends: Promise<number | undefined>[] = [];
+  for (let i = 0; i < SENDS; i += 1) {
+    const append = side.log.append(draftOf(room, { text: String(i) }));
+    sends.push(
+      append.then(
+        ({ offset }) => offset,
+        () => undefined,
+      ),
+    );
+    if (i === HALFWAY) befallen = befall();
+    if (i % 2 === 1) await sleep(1);
+  }
+  await befallen;
+  return (await Promise.all(sends)).filter((offset) => offset !== undefined);
+}
+
+const ascending = (offsets: readonly number[]) => [...offsets].sort((a, b) => a - b);
 
 t.test(
   'sends that a killed server caught on their way stand in the order in which they were sent',
@@ -22,27 +48,23 @@ t.test(
     const side = redisSide(t, redis);
     const room = await side.rooms.createPublic('a room');
     for (let round = 0; round < ROUNDS; round += 1) {
-      let killed: Promise<void> | undefined;
-      const sends: Promise<number | undefined>[] = [];
-      for (let i = 0; i < SENDS; i += 1) {
-        const append = side.log.append(draftOf(room, { text: `${round}.${i}` }));
-        sends.push(
-          append.then(
-            ({ offset }) => offset,
-            () => undefined,
-          ),
-        );
-        if (i === KILLED_AT) killed = redis.kill9().then(() => redis.restart());
-        if (i % 2 === 1) await sleep(1);
-      }
-      await killed;
-      const offsets = (await Promise.all(sends)).filter((offset) => offset !== undefined);
-      t.ok(offsets.length > KILLED_AT / 2, 'most are stored');
-      t.same(
-        offsets,
-        [...offsets].sort((a, b) => a - b),
-        `round ${round}: in order`,
-      );
+      const offsets = await row(side, room, () => redis.kill9().then(() => redis.restart()));
+      t.ok(offsets.length > HALFWAY / 2, 'most are stored');
+      t.same(offsets, ascending(offsets), `round ${round}: in order`);
     }
   },
 );
+
+t.test('so do those whose slot moved', OWN_SERVERS, async (t) => {
+  const cluster = await startRedisCluster(t, { primaries: 3 });
+  const side = redisSide(t, cluster);
+  const room = await side.rooms.createPublic('a room');
+  const slot = partitionSlot(roomPartition(room.id));
+  for (let round = 0; round < MOVES; round += 1) {
+    const from = await cluster.primaryOf(slot);
+    const to = cluster.servers.find((server) => server !== from) as RedisServer;
+    const offsets = await row(side, room, () => cluster.moveSlot(slot, to));
+    t.equal(offsets.length, SENDS, 'all are stored');
+    t.same(offsets, ascending(offsets), `round ${round}: in order`);
+  }
+});
