@@ -57,7 +57,7 @@ export class Tail {
   newest(count: number): Message[] | undefined {
     if (this.#after === undefined) return undefined;
     if (this.#messages.length < count && this.#after > 0) return undefined;
-    return this.#messages.slice(-count);
+    return count === 0 ? [] : this.#messages.slice(-count);
   }
 
   clear(): void {

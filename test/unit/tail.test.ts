@@ -29,6 +29,13 @@ t.test('the tail of a log', async (t) => {
     t.equal(tail.newest(0), undefined);
   });
 
+  t.test('has none of its newest where none are asked for', async (t) => {
+    const tail = new Tail();
+    for (const offset of upTo(20)) tail.push(message(offset), offset - 1);
+    t.same(tail.newest(0), []);
+    t.same(offsets(tail.newest(2)), [19, 20]);
+  });
+
   t.test('answers for what came since it began, and for nothing before', async (t) => {
     const tail = new Tail();
     for (const n of upTo(15, 11)) tail.push(message(n), n - 1);
