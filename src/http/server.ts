@@ -22,7 +22,7 @@ import { redactUrl } from './redact.js';
 import { refuseClient } from './refusals.js';
 import { dropRest } from './request-watch.js';
 import type { Tracing } from './tracing.js';
-import { asksForSocket, registerUpgradeChecks } from './upgrade.js';
+import { Request, registerUpgradeChecks } from './upgrade.js';
 
 /** Long enough for a token in a path. */
 const MAX_PARAM_LENGTH = 8_192;
@@ -71,8 +71,7 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
     genReqId: requestId,
     // A request that comes during a drain is served, as the last of its connection: Fastify's own refusal is in no document's shape.
     return503OnClosing: false,
-    // From Node 24.9 on; before that a request with `Upgrade: h2c` is refused.
-    http: { shouldUpgradeCallback: asksForSocket } as object,
+    http: { IncomingMessage: Request },
     clientErrorHandler: refuseClient,
     frameworkErrors: (_, request, reply) => refusePath(shapes, request, reply),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },

@@ -1,3 +1,4 @@
+import { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ChatError, notFound } from '../core/errors.js';
 
@@ -23,7 +24,6 @@ export function registerUpgradeChecks(app: FastifyInstance, allowedOrigins: read
   });
   app.addHook('onRequest', async (request) => {
     if (!request.ws) return;
-    if (!asksForSocket(request)) throw new ChatError('bad_request', 'no upgrade but to websocket');
     if (!request.routeOptions.config?.socket) throw notFound('page');
     if (!isHandshake(request)) throw new ChatError('bad_request', 'not a WebSocket handshake');
     if (!mayConnect(request.headers.origin, allowedOrigins)) {
@@ -32,9 +32,22 @@ export function registerUpgradeChecks(app: FastifyInstance, allowedOrigins: read
   });
 }
 
-/** Whether a request that asks for an upgrade asks for ours: others are answered as if they had not asked (RFC 9110, 7.8). */
-export function asksForSocket({ headers }: { headers: { upgrade?: string | undefined } }): boolean {
-  return headers.upgrade?.toLowerCase() === 'websocket';
+/**
+ * A request that is an upgrade only where it asks for ours: others are answered as if they had not asked (RFC 9110,
+ * section 7.8). Clients that can speak HTTP/2 offer it with every request (`Upgrade: h2c`), and Node takes each offer for an upgrade
+ * as soon as anybody listens for those.
+ */
+export class Request extends IncomingMessage {
+  declare offered: boolean;
+
+  /** Set by Node's parser, and asked for when all headers are there. */
+  get upgrade(): boolean {
+    return this.offered && (this.method === 'CONNECT' || this.headers.upgrade?.toLowerCase() === 'websocket');
+  }
+
+  set upgrade(offered: boolean) {
+    this.offered = offered;
+  }
 }
 
 function isHandshake({ method, headers }: FastifyRequest): boolean {
