@@ -24,6 +24,8 @@ const CHECK_MS = 1_000;
 const MAX_TURN_MS = 5_000;
 /** How long somebody who was cut off may take to come back before they count as gone. */
 export const RETURN_GRACE_MS = 10_000;
+/** How long somebody who closed their socket stays in its room, in ms: who moves to another node, there and back, never left. */
+const MOVE_MS = 100;
 /** How long a socket's unfinished sends may hold up its close. */
 const IDLE_WAIT_MS = 1_000;
 /** How long an upgrade may take once it is admitted. */
@@ -217,6 +219,8 @@ export class SocketHost {
     this.#connections.set(connection, this.#seconds % this.#pingEveryChecks);
     count(this.stats.open, dialect, 1);
     presence.online(admission.user);
+    // At once: who moves here may close the other socket as soon as this one is open, and was never gone.
+    if (isAnnounced(admission)) presence.enter(admission.reads.room.id, admission.user);
     const onEvent = route.onEvent;
     const session = hub.session({
       user: admission.user,
@@ -241,14 +245,9 @@ export class SocketHost {
     admission: Admission,
   ): Promise<void> {
     const { presence } = this.#options;
-    const { user, reads } = admission;
-    let announced = false;
+    const { user } = admission;
     try {
       await reading.start(session);
-      if (reads.kind === 'room' && reads.announced && !connection.over) {
-        announced = true;
-        presence.enter(reads.room.id, user);
-      }
       if (!connection.over) await route.onOpen?.(connection);
       connection.ready();
     } catch (error) {
@@ -257,13 +256,13 @@ export class SocketHost {
       connection.close(CloseCode.tryLater, 'try again later');
     }
     const clean = await connection.closed;
-    const graceMs = clean ? 0 : RETURN_GRACE_MS;
     this.#connections.delete(connection);
     count(this.stats.open, route.encoder.dialect, -1);
     reading.close();
     route.onClose?.(connection);
-    if (announced && reads.kind === 'room') presence.leave(reads.room.id, user, graceMs);
-    presence.offline(user, graceMs);
+    if (isAnnounced(admission))
+      presence.leave(admission.reads.room.id, user, clean ? MOVE_MS : RETURN_GRACE_MS);
+    presence.offline(user, clean ? 0 : RETURN_GRACE_MS);
   }
 
   #check(): void {
@@ -276,6 +275,12 @@ export class SocketHost {
       if (second === turn) connection.ping();
     }
   }
+}
+
+function isAnnounced(
+  admission: Admission,
+): admission is Admission & { reads: Extract<Admission['reads'], { kind: 'room' }> } {
+  return admission.reads.kind === 'room' && admission.reads.announced;
 }
 
 function restarting(): ChatError {

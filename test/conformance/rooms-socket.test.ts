@@ -181,6 +181,24 @@ t.test('who is cut off and comes back never left; who does not, did', async (t) 
   t.equal(framesOf(watcher, 'system').length, 3, 'the one that came back was not mentioned');
 });
 
+t.test('who opens a socket on the other node and closes the first one was never gone', async (t) => {
+  const room = await pair.room();
+  const watcher = await pair.join(room, 'watcher', '', { t });
+  const url = (moves: number) =>
+    `${(pair.nodes[moves % 2] as (typeof pair.nodes)[0]).wsUrl}/api/v1/ws/${room}/mover`;
+  let socket = await open(url(0), { t });
+  await watcher.nextOf('system');
+  for (let moves = 1; moves <= 20; moves += 1) {
+    const next = await open(url(moves), { t });
+    await socket.close();
+    socket = next;
+  }
+  await pair.join(room, 'last', '', { t });
+  await watcher.next((frame) => frame.content === 'User last joined the chat');
+  const said = framesOf(watcher, 'system').map(({ content }) => content);
+  t.same(said, ['User mover joined the chat', 'User last joined the chat']);
+});
+
 t.test('above ROOM_PRESENCE_LIMIT people coming and going is not announced', async (t) => {
   const small = await startPair(t, { ROOM_PRESENCE_LIMIT: '2' });
   const room = await small.room();
