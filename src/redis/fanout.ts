@@ -36,6 +36,8 @@ export class RedisFanOut implements FanOut {
   readonly #node: string;
   readonly #log: Log;
   #handler: FanOutHandler | undefined;
+  /** Hears whose profile has changed. */
+  onProfile: (user: UserId) => void = () => undefined;
   readonly #probes = new Map<string, Probe>();
   #timer: NodeJS.Timeout | undefined;
   #answeredAt: number | undefined;
@@ -115,6 +117,10 @@ export class RedisFanOut implements FanOut {
       else this.stats.undecodable += 1;
       return;
     }
+    if (channel === channels.profiles) {
+      this.onProfile(payload);
+      return;
+    }
     const probe = this.#probes.get(channel);
     if (probe) {
       probe.heard = true;
@@ -145,6 +151,8 @@ export class RedisFanOut implements FanOut {
 
   #probe(): void {
     this.#followTopology();
+    // Once it is there this changes nothing.
+    this.#subscriptions.subscribe([channels.profiles]).catch(() => undefined);
     const now = performance.now();
     for (const [channel, probe] of this.#probes) {
       if (isDeaf(probe)) this.#heal(channel, probe);

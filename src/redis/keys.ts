@@ -113,6 +113,8 @@ const USER_CHANNEL = /:user:([^:]+):events$/;
 export const channels = {
   room: (room: RoomId) => `${roomBase(room)}:events`,
   user: (user: UserId) => `${userBase(user)}:events`,
+  /** Users whose profiles have changed. */
+  profiles: `{${tagOf(0)}}:profiles`,
   /** A node's own channel in a partition: it proves that what is published there comes back. */
   probe: (partition: number, node: string) => `{${tagOf(partition)}}:probe:${encodeId(node)}`,
   /** The room a channel belongs to, undefined when it is no room's. */

@@ -87,6 +87,7 @@ export class RedisSide {
     this.fanOut = new RedisFanOut(this.commands, listen, name, log);
     this.presence = new RedisPresence(this.commands, nodeId, options.roomPresenceLimit, log);
     this.users = new RedisUsers(this.commands);
+    this.fanOut.onProfile = (user) => this.users.forget(user);
     this.accounts = new RedisAccounts(client, this.users, writes);
     this.attempts = new RedisAttempts(this.commands);
     this.contacts = new RedisContacts(this.commands, this.rooms);

@@ -4,10 +4,10 @@ import type { Profile } from '../core/model.js';
 import type { UserStore } from '../core/ports.js';
 import { inBulk } from './bulk.js';
 import { type Client, guard, unavailable } from './connection.js';
-import { keys } from './keys.js';
+import { channels, keys } from './keys.js';
 import { runScript, scripts } from './scripts.js';
 
-/** How long a profile read here is believed, in ms: how late another node's change may show. */
+/** How long a profile read here is believed, in ms, where nobody says that it has changed: what says so may get lost. */
 const FRESH_MS = 5_000;
 const KEPT_PROFILES = 20_000;
 /** Numbers tried for a new user. Each try goes twice as far as the one before: that many pass any number of takings. */
@@ -69,7 +69,14 @@ export class RedisUsers implements UserStore {
     const profile = decodeProfile(user, fields) as Profile;
     // Listed at first sight here too: whoever created it may have died before listing it.
     if (outcome === 1 || kept === undefined) await this.#list(profile);
+    // Before the caller is answered: who asks another node from then on is to find it there.
+    if (outcome === 2) await guard(this.#client.spublish(channels.profiles, user));
     return this.#keep(profile, written);
+  }
+
+  /** Another node has changed the user: what is known here is not believed any more. */
+  forget(user: UserId): void {
+    this.#kept.delete(user);
   }
 
   async createLocal(claims: ProfileClaims): Promise<Profile> {
