@@ -178,7 +178,7 @@ export const CONFIG = {
     'HISTORY_MAX_MESSAGES',
     0,
     { min: 1, max: 94_906_265, off: true },
-    'Messages that a room keeps; 0 keeps all.',
+    'Messages that a room keeps at least: whole blocks of up to 100 are dropped; 0 keeps all.',
   ),
   receiptResendMs: integer(
     'RECEIPT_RESEND_MS',

@@ -192,12 +192,14 @@ t.test('bad frames are answered with an error, store nothing, and the socket sta
     [400, { message: 'x', ref: '' }, ''],
     [400, { message: 'x', ref: 'r'.repeat(256) }, 'r'.repeat(256)],
     [403, { message: 'x', sender_id: grace.id, ref: 's' }, 's'],
+    [400, { message: 'x', conversation_id: formatUuid('room', 1_000_000), ref: 'c' }, 'c'],
+    [400, { message: 'x', conversation_id: 'no id' }],
   ];
   for (const [status, frame, ref] of frames) {
     socket.send(frame as object);
     isErrorBody(t, await socket.next(), status, JSON.stringify(frame).slice(0, 60), ref);
   }
-  socket.send({ message: 'still open' });
+  socket.send({ message: 'still open', conversation_id: id });
   t.equal((await socket.next()).message, 'still open');
   t.equal((await theirs.next()).message, 'still open');
   t.equal(theirs.frames.length, 1, 'the other end hears nothing of it');

@@ -63,7 +63,7 @@ const MALFORMED: Case[] = [
   ['data null', { type: 'message', data: null }],
   ['data an array', { type: 'message', data: ['bob', 'a'] }],
   ['data as text', { type: 'message', data: JSON.stringify(message({}).data) }],
-  ['data beside data', { type: 'message', receiver_id: 'bob', message: 'a', ref: 'not here' }],
+  ['data beside data', { type: 'message', receiver_id: 'bob', message: 'a', ref: 'outside' }, 'outside'],
   ['a receipt without data', { type: 'receipt_update' }],
 ];
 

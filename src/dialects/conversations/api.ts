@@ -112,6 +112,7 @@ export const routes = {
 
 export const MessageIn = Type.Object({
   message: Text,
+  conversation_id: Type.Optional(Reference),
   sender_id: Type.Optional(Reference),
   ref: Type.Optional(Ref),
 });

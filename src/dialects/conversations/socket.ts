@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { ChatError } from '../../core/errors.js';
-import type { UserId } from '../../core/ids.js';
+import { parseNumericId, type UserId } from '../../core/ids.js';
 import { asObject, objectOf } from '../../core/input.js';
 import type { Room } from '../../core/model.js';
 import { namesUser } from '../../core/people.js';
@@ -44,9 +44,14 @@ export function registerSocket(
       const frame = objectOf(input, 'the frame');
       if (frame.type === 'cursor') return socket.replyCursor();
       if (frame.type !== undefined) throw new ChatError('bad_request', 'unknown type');
-      const { message, sender_id } = messageOf(frame);
+      const { message, sender_id, conversation_id } = messageOf(frame);
       if (sender_id !== undefined && !namesUser(sender_id, socket.user)) throw notYourself();
-      return socket.send({ room: socket.room as Room, text: message, field: 'message', ref });
+      const room = socket.room as Room;
+      if (conversation_id !== undefined && parseNumericId('room', String(conversation_id)) !== room.id)
+        throw new ChatError('bad_request', "conversation_id must be this socket's", {
+          field: 'conversation_id',
+        });
+      return socket.send({ room, text: message, field: 'message', ref });
     },
     refOf: (input) => asObject(input)?.ref,
   });

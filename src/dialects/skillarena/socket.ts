@@ -47,7 +47,8 @@ function userSocket(context: DialectContext, resendMs: number): Omit<SocketRoute
         one && repeatsOf(socket).confirm(one.messageId, one.status);
       return socket.meanwhile(taken.then(settle), ref);
     },
-    refOf: (input) => asObject(asObject(input)?.data)?.ref,
+    // Inside the data, or where other dialects have it.
+    refOf: (input) => asObject(asObject(input)?.data)?.ref ?? asObject(input)?.ref,
     async onOpen(socket) {
       repeatsOf(socket).open(await context.receipts.owed(socket.user));
     },
