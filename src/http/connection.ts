@@ -12,6 +12,7 @@ import type { Session, Transport } from '../realtime/session.js';
 import type { FrameBucket } from './bucket.js';
 import { toChatError } from './errors.js';
 import type { Reading } from './reading.js';
+import { Sends } from './sends.js';
 
 /** Frames that may wait while the socket gets ready or a frame before them is worked on. */
 const MAX_WAITING_FRAMES = 64;
@@ -53,11 +54,12 @@ export class Connection implements ChatSocket, Transport {
   readonly closed: Promise<boolean>;
   readonly #options: ConnectionOptions;
   #session: Session | undefined;
+  /** Made with the first send: most sockets only read. */
+  #sends: Sends | undefined;
   #reading: Reading | undefined;
   #waiting: { data: Buffer; binary: boolean }[] = [];
   #ready = false;
   #busy = false;
-  #unanswered = 0;
   /** See {@link meanwhile}; made when it is needed, as only receipts with `durable` do. */
   #besides: Set<Promise<void>> | undefined;
   #paused = false;
@@ -86,6 +88,10 @@ export class Connection implements ChatSocket, Transport {
   attach(session: Session, reading: Reading): void {
     this.#session = session;
     this.#reading = reading;
+  }
+
+  get #unanswered(): number {
+    return (this.#sends?.open ?? 0) + (this.#besides?.size ?? 0);
   }
 
   /** Whether the socket is closed, or on its way there. */
@@ -136,7 +142,10 @@ export class Connection implements ChatSocket, Transport {
     if (now > this.#terminateAt) this.#options.ws.terminate();
     else if (this.expiresAt !== undefined && wallMs >= this.expiresAt) {
       this.#end(CloseCode.tokenExpired, 'token expired');
-    } else this.#session?.checkStalled(now);
+    } else {
+      this.#session?.checkStalled(now);
+      this.#sends?.answerPassed();
+    }
   }
 
   /** Asks for a sign of life; who did not answer the last one is gone. */
@@ -164,12 +173,10 @@ export class Connection implements ChatSocket, Transport {
 
   meanwhile(work: Promise<void>, ref: Ref | undefined): Promise<void> | undefined {
     if (!this.#options.holdOwn) return work;
-    this.#unanswered += 1;
     const done = work
       .catch((error) => this.#replyError(error, ref))
       .finally(() => {
         this.#besides?.delete(done);
-        this.#unanswered -= 1;
         this.#steer();
       });
     this.#besides ??= new Set();
@@ -178,39 +185,18 @@ export class Connection implements ChatSocket, Transport {
   }
 
   send(message: SocketSend): void {
-    void this.#send(message);
+    if (!this.#session) return;
+    this.#sends ??= this.#makeSends(this.#session);
+    void this.#sends.send(message);
   }
 
-  async #send(out: SocketSend): Promise<void> {
-    const session = this.#session;
-    if (!session) return;
-    const { messages, route, profile, holdOwn } = this.#options;
-    const { room, text, field, attachments, ref } = out;
-    const nonce = messages.nonce();
-    this.#unanswered += 1;
-    const decision = holdOwn ? deferred() : undefined;
-    session.expect(nonce, ref, decision?.promise);
-    try {
-      const key = ref === undefined ? undefined : String(ref);
-      const via = route.encoder.dialect;
-      const sent = await messages.send({ room, sender: profile, text, field, attachments, via, nonce, key });
-      session.decided(nonce, sent.repeated ? undefined : sent.message.offset);
-      if (sent.repeated) {
-        // Nothing new comes through the room: the first message is the answer, to this socket only.
-        const marks = route.encoder.needsMarks ? await this.#options.marks(room) : undefined;
-        const status = marks?.statusOf(sent.message) ?? 'sent';
-        const context = { room, profile, live: true, status };
-        const frame = route.encoder.own(sent.message, context, ref);
-        if (frame !== null) session.reply(frame);
-      }
-    } catch (error) {
-      session.decided(nonce, undefined);
-      this.#replyError(error, ref);
-    } finally {
-      decision?.resolve();
-      this.#unanswered -= 1;
-      this.#steer();
-    }
+  #makeSends(session: Session): Sends {
+    const { route, profile, messages, marks, holdOwn } = this.#options;
+    return new Sends({
+      ...{ session, profile, encoder: route.encoder, messages, marks, holdOwn },
+      onError: (error, ref) => this.#replyError(error, ref),
+      onDone: () => this.#steer(),
+    });
   }
 
   #onMessage(data: Buffer, binary: boolean): void {
@@ -298,12 +284,4 @@ export class Connection implements ChatSocket, Transport {
     this.#wakeIdle();
     return clean;
   }
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => undefined;
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }

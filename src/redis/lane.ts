@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { ChatError, notFound } from '../core/errors.js';
+import { ChatError, messageInDoubt, notFound } from '../core/errors.js';
 import type { Room } from '../core/model.js';
 import { buildAppend, type PendingAppend, takeBatch } from './batch.js';
 import { isElsewhere, isReply, type Log, unavailable } from './connection.js';
@@ -116,17 +116,17 @@ export class AppendLane {
     }
     clearInterval(this.#sweeper);
     for (const item of this.#queue.splice(0)) settle(item, unavailable(new Error('closing')));
-    for (const call of this.#inFlight) settleCall(call, inDoubt());
-    for (const call of this.#doubtful.splice(0)) settleCall(call, inDoubt());
+    for (const call of this.#inFlight) settleCall(call, messageInDoubt());
+    for (const call of this.#doubtful.splice(0)) settleCall(call, messageInDoubt());
   }
 
   /** Ends it without waiting: what was in flight is in doubt. Answers what was never sent. */
   retire(): PendingAppend[] {
     clearInterval(this.#sweeper);
     this.#open = false;
-    for (const call of this.#inFlight) settleCall(call, inDoubt());
+    for (const call of this.#inFlight) settleCall(call, messageInDoubt());
     this.#inFlight.clear();
-    for (const call of this.#doubtful.splice(0)) settleCall(call, inDoubt());
+    for (const call of this.#doubtful.splice(0)) settleCall(call, messageInDoubt());
     this.#queuedBytes = 0;
     return this.#queue.splice(0).filter((item) => item.open);
   }
@@ -169,7 +169,7 @@ export class AppendLane {
       if (!item.open) return;
       if (outcome === 0) this.#onMissing(item);
       else if (outcome < 0) settle(item, this.#disagreement(item, offset));
-      else if (!safe) settle(item, inDoubt());
+      else if (!safe) settle(item, messageInDoubt());
       else {
         item.open = false;
         item.resolve({ offset, createdMs, repeated: outcome === 2 });
@@ -247,7 +247,7 @@ export class AppendLane {
       const outcome = found.get(item.draft.nonce);
       if (!item.open) continue;
       if (outcome === undefined) again.push(item);
-      else if (outcome === 'unknown' || !safe) settle(item, inDoubt());
+      else if (outcome === 'unknown' || !safe) settle(item, messageInDoubt());
       else {
         item.open = false;
         item.resolve({ offset: outcome.offset, createdMs: outcome.createdMs, repeated: false });
@@ -272,13 +272,13 @@ export class AppendLane {
       this.#queuedBytes = this.#queue.reduce((sum, item) => sum + item.bytes, 0);
     }
     for (const call of this.#inFlight) {
-      settleCall(call, inDoubt(), late);
+      settleCall(call, messageInDoubt(), late);
       if (this.#open && now - call.since > CALL_DEADLINE_MS) this.#giveUp();
     }
     // It connected, and then died without a word before it was fenced.
     if (!this.#open && this.#connectedAt !== undefined && now - this.#connectedAt > CALL_DEADLINE_MS)
       this.#giveUp();
-    for (const call of this.#doubtful) settleCall(call, inDoubt(), late);
+    for (const call of this.#doubtful) settleCall(call, messageInDoubt(), late);
   }
 }
 
@@ -291,14 +291,4 @@ export function settle(item: PendingAppend, error: ChatError): void {
 
 function settleCall({ items }: Call, error: ChatError, which = (_: PendingAppend) => true): void {
   for (const item of items) if (which(item)) settle(item, error);
-}
-
-function inDoubt(): ChatError {
-  return new ChatError(
-    'in_doubt',
-    'the message may or may not have been stored; repeat it with the same key',
-    {
-      retryAfterS: 1,
-    },
-  );
 }
