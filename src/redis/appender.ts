@@ -1,8 +1,8 @@
 import { Cluster, Redis } from 'ioredis';
 import type { Appended, Draft } from '../core/ports.js';
-import type { PendingAppend } from './batch.js';
+import { type PendingAppend, partitionOf } from './batch.js';
 import { type Client, connectPrimary, disconnect, unavailable } from './connection.js';
-import { partitionSlot, roomPartition } from './keys.js';
+import { partitionSlot } from './keys.js';
 import {
   AppendLane,
   type LaneOptions,
@@ -81,7 +81,7 @@ export class Appender {
   }
 
   #route(item: PendingAppend): void {
-    const partition = roomPartition(item.draft.room.id);
+    const partition = partitionOf(item);
     const address = this.#unsettled.has(partition) ? undefined : this.#addressOf(partition);
     if (address === undefined) {
       // The cluster is yet to say who it is: as long as one would wait for one Redis that is yet to come.
@@ -99,10 +99,21 @@ export class Appender {
 
   // From now on drafts go by the new map. Those that lie where the old one sent them must not be overtaken.
   #onRefresh(cluster: Cluster): void {
+    this.#waitForMoved();
+    for (const [address, { lane }] of this.#lanes)
+      this.#reroute(
+        cluster,
+        lane.takeBack((item) => this.#addressOf(partitionOf(item)) !== address),
+      );
+  }
+
+  // What is under way to a primary that does not have the partition any more comes back, or is given up in time.
+  #waitForMoved(): void {
     for (const [address, { lane }] of this.#lanes) {
-      const moved = (item: PendingAppend) => this.#addressOf(roomPartition(item.draft.room.id)) !== address;
-      for (const item of lane.inFlight()) if (moved(item)) this.#unsettle(cluster, item);
-      this.#reroute(cluster, lane.takeBack(moved));
+      for (const item of lane.inFlight()) {
+        const partition = partitionOf(item);
+        if (this.#addressOf(partition) !== address) this.#unsettled.add(partition);
+      }
     }
   }
 
@@ -152,17 +163,14 @@ export class Appender {
       }
       this.#astray.push(item);
       this.#astrayBytes += item.bytes;
-      this.#unsettle(cluster, item);
+      this.#unsettled.add(partitionOf(item));
     }
-  }
-
-  #unsettle(cluster: Cluster, item: PendingAppend): void {
-    this.#unsettled.add(roomPartition(item.draft.room.id));
-    if (this.#rerouting) return;
+    if (this.#rerouting || this.#astray.length === 0) return;
     cluster.refreshSlotsCache();
     this.#rerouting = setTimeout(() => {
       this.#rerouting = undefined;
       this.#unsettled.clear();
+      this.#waitForMoved();
       // Some come back later than others that were sent after them.
       const astray = this.#astray.splice(0).sort((a, b) => a.since - b.since);
       this.#astrayBytes = 0;

@@ -36,7 +36,7 @@ export interface AppendCall {
 
 /** Takes the drafts of the next call out of `queue`: its first ones, or with `onePartition` the first ones of one partition. */
 export function takeBatch(queue: PendingAppend[], onePartition: boolean): PendingAppend[] {
-  const partition = onePartition ? partitionOf(queue[0]) : undefined;
+  const partition = onePartition && queue[0] ? partitionOf(queue[0]) : undefined;
   const batch: PendingAppend[] = [];
   const passed: PendingAppend[] = [];
   let bytes = 0;
@@ -53,8 +53,9 @@ export function takeBatch(queue: PendingAppend[], onePartition: boolean): Pendin
   return batch;
 }
 
-function partitionOf(item: PendingAppend | undefined): number | undefined {
-  return item && roomPartition(item.draft.room.id);
+/** The partition that a draft's room is in. */
+export function partitionOf(item: PendingAppend): number {
+  return roomPartition(item.draft.room.id);
 }
 
 /** Builds one call out of `items`. Drafts of one room stay in their order; rooms are brought together. */
