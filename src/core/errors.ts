@@ -56,12 +56,3 @@ export const CloseCode = {
 export function notFound(what: string): ChatError {
   return new ChatError('not_found', `${what} not found`);
 }
-
-/** The `in_doubt` of a send. */
-export function messageInDoubt(): ChatError {
-  return new ChatError(
-    'in_doubt',
-    'the message may or may not have been stored; repeat it with the same key',
-    { retryAfterS: 1 },
-  );
-}

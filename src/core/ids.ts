@@ -125,10 +125,14 @@ export const AGENT_USER: UserId = '0';
 /** Longest user id in UTF-8 bytes: what OpenID Connect Core 1.0, section 2, allows a `sub`. */
 export const MAX_USER_ID_BYTES = 255;
 
-/** Whether `text` may be a person's id: 1 to 255 bytes of well-formed Unicode, and not the agent's. */
+/**
+ * Whether `text` may be a person's id: 1 to 255 bytes of well-formed Unicode that is not in the form
+ * of a UUID made here (such a subject would be indistinguishable from another user's number), and not the agent's.
+ */
 export function isUserId(text: string): boolean {
   if (text.length === 0 || text.length > MAX_USER_ID_BYTES || text === AGENT_USER) return false;
-  return Buffer.byteLength(text) <= MAX_USER_ID_BYTES && isWellFormed(text);
+  if (Buffer.byteLength(text) > MAX_USER_ID_BYTES || !isWellFormed(text)) return false;
+  return parseUuid(text) === undefined;
 }
 
 /** Whether `text` holds no lone surrogate, which UTF-8 cannot carry: it would come back changed. */

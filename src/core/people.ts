@@ -46,15 +46,8 @@ export class People {
    * somebody, which never is the agent: whoever shows profiles asks {@link lookUp}.
    */
   async find(reference: string): Promise<Profile | undefined> {
-    const user = await this.#named(reference);
-    return isUserId(user) ? this.#store.get(user) : undefined;
-  }
-
-  /** The id that `reference` stands for. A foreign subject may look like the UUID of somebody's number: it comes first. */
-  async #named(reference: string): Promise<UserId> {
     const user = canonicalUserId(reference);
-    if (user === reference || !isUserId(reference)) return user;
-    return (await this.#store.get(reference)) ? reference : user;
+    return isUserId(user) ? this.#store.get(user) : undefined;
   }
 
   /** @throws ChatError not_found */
@@ -68,7 +61,7 @@ export class People {
   async visible(reference: string, viewer: UserId | undefined): Promise<Profile | undefined> {
     if (canonicalUserId(reference) === AGENT_USER) return AGENT_PROFILE;
     if (!this.#contacts) return this.find(reference);
-    const user = await this.#named(reference);
+    const user = canonicalUserId(reference);
     if (viewer === undefined || !isUserId(user)) return undefined;
     // In this order strangers take as long as people who do not exist.
     return (await this.#contacts.areContacts(viewer, user)) ? this.find(reference) : undefined;
@@ -84,9 +77,8 @@ export class People {
     return profile;
   }
 
-  /** Of those whom `viewer` may see, the newest `limit` before the one that `reference` names, oldest first. */
-  async list(viewer: UserId | undefined, limit: number, reference: string | undefined): Promise<Profile[]> {
-    const before = reference === undefined ? undefined : await this.#named(reference);
+  /** Of those whom `viewer` may see, the newest `limit` before `before`, oldest first. */
+  async list(viewer: UserId | undefined, limit: number, before: UserId | undefined): Promise<Profile[]> {
     if (!this.#contacts) return this.#store.list(limit, before);
     const visible = viewer === undefined ? [] : await this.#contacts.contactsOf(viewer);
     const end = before === undefined ? visible.length : Math.max(0, visible.indexOf(before));
@@ -120,7 +112,10 @@ export class People {
   }
 }
 
-/** The id that a reference stands for by its form: a user's UUID is read back as its number, everything else is taken as it is. */
+/**
+ * The id that a reference stands for: a user's UUID is read back as its number, everything else is taken
+ * as it is. Nobody's own id has that form, so no exact id is ever shadowed.
+ */
 export function canonicalUserId(reference: string): UserId {
   const uuid = parseUuid(reference);
   return uuid?.kind === 'user' ? String(uuid.n) : reference;
@@ -129,16 +124,16 @@ export function canonicalUserId(reference: string): UserId {
 /** Whether `reference` (text, or a number as JSON has them) names `user`. */
 export function namesUser(reference: unknown, user: UserId): boolean {
   if (typeof reference === 'number') return String(reference) === user;
-  return typeof reference === 'string' && (reference === user || canonicalUserId(reference) === user);
+  return typeof reference === 'string' && canonicalUserId(reference) === user;
 }
 
 /**
  * Reads `?before=` of a listing of people: the id of one of them.
  * @throws ChatError bad_request
  */
-export function parseBefore(value: unknown): string | undefined {
+export function parseBefore(value: unknown): UserId | undefined {
   if (value === undefined) return undefined;
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string') return canonicalUserId(value);
   throw new ChatError('bad_request', 'before must be the id of a user', { field: 'before' });
 }
 

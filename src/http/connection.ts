@@ -142,10 +142,7 @@ export class Connection implements ChatSocket, Transport {
     if (now > this.#terminateAt) this.#options.ws.terminate();
     else if (this.expiresAt !== undefined && wallMs >= this.expiresAt) {
       this.#end(CloseCode.tokenExpired, 'token expired');
-    } else {
-      this.#session?.checkStalled(now);
-      this.#sends?.answerPassed();
-    }
+    } else this.#session?.checkStalled(now);
   }
 
   /** Asks for a sign of life; who did not answer the last one is gone. */

@@ -1,4 +1,3 @@
-import { messageInDoubt } from '../core/errors.js';
 import type { RoomMarks } from '../core/marks.js';
 import type { Messages } from '../core/messages.js';
 import type { Message, Profile, Room } from '../core/model.js';
@@ -19,7 +18,7 @@ export interface SendsOptions {
   readonly onDone: () => void;
 }
 
-/** What one socket sends: each send is answered, by its message in the room, or by a frame of its own. */
+/** What one socket sends: its messages on their way to the log, and what becomes of them. */
 export class Sends {
   readonly #options: SendsOptions;
   /** Sends without an outcome. */
@@ -40,7 +39,7 @@ export class Sends {
       const key = ref === undefined ? undefined : String(ref);
       const via = encoder.dialect;
       const sent = await messages.send({ room, sender: profile, text, field, attachments, via, nonce, key });
-      session.decided(nonce, sent.repeated ? undefined : sent.message);
+      session.decided(nonce, sent.repeated ? undefined : sent.message.offset);
       // Nothing new comes through the room: the first message is the answer, to this socket only.
       if (sent.repeated) await this.#answer(sent.message, room, ref);
     } catch (error) {
@@ -50,16 +49,6 @@ export class Sends {
       decision?.resolve();
       this.open -= 1;
       onDone();
-    }
-  }
-
-  /** Answers what was stored and will not come through the room. To be called once in a while. */
-  answerPassed(): void {
-    const { session, onError } = this.#options;
-    if (session.sent.length === 0) return;
-    for (const { message, room, ref, lost } of session.takePassed()) {
-      if (lost) onError(messageInDoubt(), ref);
-      else void this.#answer(message, room, ref).catch((error) => onError(error, ref));
     }
   }
 

@@ -24,8 +24,8 @@ const CHECK_MS = 1_000;
 const MAX_TURN_MS = 5_000;
 /** How long somebody who was cut off may take to come back before they count as gone. */
 export const RETURN_GRACE_MS = 10_000;
-/** How long somebody who closed their socket stays in its room, in ms: who moves to another node, there and back, never left. */
-const MOVE_MS = 100;
+/** How long who closed a socket still counts, in ms: they may have opened one on a node whose word is a little later. */
+const MOVE_MS = 10;
 /** How long a socket's unfinished sends may hold up its close. */
 const IDLE_WAIT_MS = 1_000;
 /** How long an upgrade may take once it is admitted. */
@@ -256,13 +256,13 @@ export class SocketHost {
       connection.close(CloseCode.tryLater, 'try again later');
     }
     const clean = await connection.closed;
+    const graceMs = clean ? MOVE_MS : RETURN_GRACE_MS;
     this.#connections.delete(connection);
     count(this.stats.open, route.encoder.dialect, -1);
     reading.close();
     route.onClose?.(connection);
-    if (isAnnounced(admission))
-      presence.leave(admission.reads.room.id, user, clean ? MOVE_MS : RETURN_GRACE_MS);
-    presence.offline(user, clean ? 0 : RETURN_GRACE_MS);
+    if (isAnnounced(admission)) presence.leave(admission.reads.room.id, user, graceMs);
+    presence.offline(user, graceMs);
   }
 
   #check(): void {

@@ -242,9 +242,9 @@ export class CatchUp implements CatchUpRunner {
       const send = this.#options.pending.get(nonce);
       if (send?.session !== session) continue;
       if (send.undecided) await send.undecided;
-      if (send.stored === undefined || send.stored.offset === offset) continue;
+      if (send.storedAt === undefined || send.storedAt === offset) continue;
       // A fail-over lost this entry, and it was stored anew: the page is of a history that is over. The caller tries again.
-      feed.checkTip({ offset: send.stored.offset, nonce }, feed.head.offset);
+      feed.checkTip({ offset: send.storedAt, nonce }, feed.head.offset);
       throw new ChatError('unavailable', 'this node has yet to follow the log');
     }
   }

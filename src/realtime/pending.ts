@@ -1,4 +1,4 @@
-import type { Message, Nonce } from '../core/model.js';
+import type { Nonce } from '../core/model.js';
 import type { Ref } from '../core/rendering.js';
 import type { Reader } from './reader.js';
 
@@ -8,8 +8,8 @@ export interface PendingSend {
   readonly ref: Ref | undefined;
   /** While the append is not confirmed and must not be acknowledged: settles, never rejects, when it is decided. */
   undecided: Promise<void> | undefined;
-  /** As it was stored, once that is known. */
-  stored: Message | undefined;
+  /** Where it was stored, once that is known. */
+  storedAt: number | undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type ChatError, CloseCode } from '../core/errors.js';
 import type { UserId } from '../core/ids.js';
-import type { Message, Nonce, Position, Room } from '../core/model.js';
+import type { Nonce, Position } from '../core/model.js';
 import type { Encoder, Ref } from '../core/rendering.js';
 import { textFrame } from './frame.js';
 import type { PendingSends } from './pending.js';
@@ -23,15 +23,6 @@ export const OUTBOX_BYTES = 256 * 1024;
 const REMEMBERED_FILES = 256;
 /** A socket that takes nothing for this long is closed with 4408. */
 const STALL_LIMIT_MS = 30_000;
-
-/** A stored message of a socket that will not come to it through the room. */
-export interface PassedSend {
-  readonly message: Message;
-  readonly room: Room;
-  readonly ref: Ref | undefined;
-  /** It is not there any more: something else stands in its place. */
-  readonly lost: boolean;
-}
 
 export interface SessionOptions {
   readonly user: UserId;
@@ -207,36 +198,18 @@ export class Session implements Reader, Flushable {
 
   /** Registers a send of this socket, before it is appended. */
   expect(nonce: Nonce, ref: Ref | undefined, undecided: Promise<void> | undefined): void {
-    this.#options.pending.add(nonce, { session: this, ref, undecided, stored: undefined });
+    if (this.closed) return; // gone while what is said was looked at: nobody would take it out again
+    this.#options.pending.add(nonce, { session: this, ref, undecided, storedAt: undefined });
   }
 
-  /** The send is decided: an acknowledgement may go out for what is `stored`, or there will be none. */
-  decided(nonce: Nonce, stored: Message | undefined): void {
+  /** The send is decided: an acknowledgement may go out for what stands at `storedAt`, or there will be none. */
+  decided(nonce: Nonce, storedAt: number | undefined): void {
     const send = this.#options.pending.get(nonce);
-    if (stored === undefined) this.#options.pending.delete(nonce);
+    if (storedAt === undefined) this.#options.pending.delete(nonce);
     else if (send) {
       send.undecided = undefined;
-      send.stored = stored;
+      send.storedAt = storedAt;
     }
-  }
-
-  /**
-   * Takes the sends that were stored and that this socket has passed without meeting them: a bounded history dropped
-   * them before they were read, or a fail-over put others in their places (`lost`).
-   */
-  takePassed(): PassedSend[] {
-    const passed: PassedSend[] = [];
-    for (const nonce of [...this.sent]) {
-      const message = this.#options.pending.get(nonce)?.stored;
-      const feed = message && [...this.#feeds].find(({ id }) => id === message.room);
-      if (!feed || this.sentUpTo(feed).offset < message.offset) continue;
-      const send = this.#options.pending.get(nonce); // it may have been met just now
-      if (!send) continue;
-      this.#options.pending.delete(nonce);
-      const lost = feed.nonceAt(message.offset) !== undefined;
-      passed.push({ message, room: feed.room, ref: send.ref, lost });
-    }
-    return passed;
   }
 
   /** Sends what is queued, closes the socket, and ends reading. */

@@ -36,6 +36,7 @@ export class Appender {
   /** Partitions of which some are astray, or may come back: what comes later waits behind them. */
   readonly #unsettled = new Set<number>();
   #rerouting: NodeJS.Timeout | undefined;
+  #closed = false;
 
   /** `client`: with role `appends`, used by nothing else, named `name`. */
   constructor(client: Client, name: string, options: Omit<LaneOptions, 'misrouted' | 'onePartition'>) {
@@ -66,6 +67,7 @@ export class Appender {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     clearTimeout(this.#looking);
     clearTimeout(this.#rerouting);
     for (const item of this.#astray.splice(0)) settle(item, unavailable(new Error('closing')));
@@ -157,6 +159,10 @@ export class Appender {
 
   #reroute(cluster: Cluster, items: readonly PendingAppend[]): void {
     for (const item of items) {
+      if (this.#closed) {
+        settle(item, unavailable(new Error('closing')));
+        continue;
+      }
       if (this.#astray.length >= MAX_QUEUED || this.#astrayBytes + item.bytes > MAX_QUEUED_BYTES) {
         settle(item, unavailable(new Error('too many sends without a primary')));
         continue;

@@ -34,9 +34,11 @@ export interface AppendCall {
   readonly items: PendingAppend[];
 }
 
-/** Takes the drafts of the next call out of `queue`: its first ones, or with `onePartition` the first ones of one partition. */
-export function takeBatch(queue: PendingAppend[], onePartition: boolean): PendingAppend[] {
-  const partition = onePartition && queue[0] ? partitionOf(queue[0]) : undefined;
+/** Takes the drafts of the next call out of `queue`: its first ones, or with `busy` the first ones of one partition that is not. */
+export function takeBatch(queue: PendingAppend[], busy: ReadonlySet<number> | undefined): PendingAppend[] {
+  const first = busy && queue.find((item) => !busy.has(partitionOf(item)));
+  if (busy && !first) return [];
+  const partition = first && partitionOf(first);
   const batch: PendingAppend[] = [];
   const passed: PendingAppend[] = [];
   let bytes = 0;

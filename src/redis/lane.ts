@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
-import { ChatError, messageInDoubt, notFound } from '../core/errors.js';
+import { ChatError, notFound } from '../core/errors.js';
 import type { Room } from '../core/model.js';
-import { buildAppend, type PendingAppend, takeBatch } from './batch.js';
+import { buildAppend, type PendingAppend, partitionOf, takeBatch } from './batch.js';
 import { isElsewhere, isReply, type Log, unavailable } from './connection.js';
 import { killOthers, lookUp } from './fence.js';
 import { keys, roomPartition } from './keys.js';
@@ -94,9 +94,9 @@ export class AppendLane {
     this.#schedule();
   }
 
-  /** What was sent and has no answer yet. */
+  /** What was sent, has no answer yet, and is still waited for. */
   *inFlight(): Generator<PendingAppend> {
-    for (const { items } of this.#inFlight) yield* items;
+    for (const { items } of this.#inFlight) for (const item of items) if (item.open) yield item;
   }
 
   /** Gives back what waits here and fits `which`: it was never sent. */
@@ -116,17 +116,17 @@ export class AppendLane {
     }
     clearInterval(this.#sweeper);
     for (const item of this.#queue.splice(0)) settle(item, unavailable(new Error('closing')));
-    for (const call of this.#inFlight) settleCall(call, messageInDoubt());
-    for (const call of this.#doubtful.splice(0)) settleCall(call, messageInDoubt());
+    for (const call of this.#inFlight) settleCall(call, inDoubt());
+    for (const call of this.#doubtful.splice(0)) settleCall(call, inDoubt());
   }
 
   /** Ends it without waiting: what was in flight is in doubt. Answers what was never sent. */
   retire(): PendingAppend[] {
     clearInterval(this.#sweeper);
     this.#open = false;
-    for (const call of this.#inFlight) settleCall(call, messageInDoubt());
+    for (const call of this.#inFlight) settleCall(call, inDoubt());
     this.#inFlight.clear();
-    for (const call of this.#doubtful.splice(0)) settleCall(call, messageInDoubt());
+    for (const call of this.#doubtful.splice(0)) settleCall(call, inDoubt());
     this.#queuedBytes = 0;
     return this.#queue.splice(0).filter((item) => item.open);
   }
@@ -138,11 +138,18 @@ export class AppendLane {
     setImmediate(() => {
       this.#flushScheduled = false;
       while (this.#open && this.#queue.length > 0 && this.#inFlight.size < MAX_IN_FLIGHT) {
-        const batch = takeBatch(this.#queue, this.#options.onePartition);
+        const batch = takeBatch(this.#queue, this.#busyPartitions());
+        if (batch.length === 0) return;
         for (const item of batch) this.#queuedBytes -= item.bytes;
         void this.#send(batch);
       }
     });
+  }
+
+  // Where a call may meet a slot that moves, the next one of its partition waits: one that is refused must not be overtaken.
+  #busyPartitions(): ReadonlySet<number> | undefined {
+    if (!this.#options.onePartition) return undefined;
+    return new Set([...this.#inFlight].map(({ items }) => partitionOf(items[0] as PendingAppend)));
   }
 
   async #send(batch: PendingAppend[]): Promise<void> {
@@ -169,7 +176,7 @@ export class AppendLane {
       if (!item.open) return;
       if (outcome === 0) this.#onMissing(item);
       else if (outcome < 0) settle(item, this.#disagreement(item, offset));
-      else if (!safe) settle(item, messageInDoubt());
+      else if (!safe) settle(item, inDoubt());
       else {
         item.open = false;
         item.resolve({ offset, createdMs, repeated: outcome === 2 });
@@ -199,10 +206,9 @@ export class AppendLane {
     if (this.#open) this.#giveUp();
   }
 
-  /** Gives this connection up for a new one; nothing more is asked of it. */
+  /** Gives this connection up for a new one; nothing more is asked of it, and what it still says is not heard. */
   #giveUp(): void {
-    this.#open = false;
-    this.#connectedAt = undefined;
+    this.#onClose();
     this.#redis.disconnect(true);
   }
 
@@ -247,7 +253,7 @@ export class AppendLane {
       const outcome = found.get(item.draft.nonce);
       if (!item.open) continue;
       if (outcome === undefined) again.push(item);
-      else if (outcome === 'unknown' || !safe) settle(item, messageInDoubt());
+      else if (outcome === 'unknown' || !safe) settle(item, inDoubt());
       else {
         item.open = false;
         item.resolve({ offset: outcome.offset, createdMs: outcome.createdMs, repeated: false });
@@ -272,13 +278,13 @@ export class AppendLane {
       this.#queuedBytes = this.#queue.reduce((sum, item) => sum + item.bytes, 0);
     }
     for (const call of this.#inFlight) {
-      settleCall(call, messageInDoubt(), late);
+      settleCall(call, inDoubt(), late);
       if (this.#open && now - call.since > CALL_DEADLINE_MS) this.#giveUp();
     }
     // It connected, and then died without a word before it was fenced.
     if (!this.#open && this.#connectedAt !== undefined && now - this.#connectedAt > CALL_DEADLINE_MS)
       this.#giveUp();
-    for (const call of this.#doubtful) settleCall(call, messageInDoubt(), late);
+    for (const call of this.#doubtful) settleCall(call, inDoubt(), late);
   }
 }
 
@@ -291,4 +297,14 @@ export function settle(item: PendingAppend, error: ChatError): void {
 
 function settleCall({ items }: Call, error: ChatError, which = (_: PendingAppend) => true): void {
   for (const item of items) if (which(item)) settle(item, error);
+}
+
+function inDoubt(): ChatError {
+  return new ChatError(
+    'in_doubt',
+    'the message may or may not have been stored; repeat it with the same key',
+    {
+      retryAfterS: 1,
+    },
+  );
 }

@@ -66,7 +66,8 @@ export class Registrar {
     if (!entry || entry.sockets === 0) return;
     entry.sockets -= 1;
     const now = performance.now();
-    if (graceMs > 0) entry.awaitedUntil = now + graceMs;
+    // Another socket of theirs may have been cut off, and be awaited for longer.
+    if (graceMs > 0) entry.awaitedUntil = Math.max(entry.awaitedUntil, now + graceMs);
     if (entry.sockets > 0) return;
     if (entry.awaitedUntil <= now) {
       this.#mark(key);

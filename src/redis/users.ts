@@ -69,12 +69,12 @@ export class RedisUsers implements UserStore {
     const profile = decodeProfile(user, fields) as Profile;
     // Listed at first sight here too: whoever created it may have died before listing it.
     if (outcome === 1 || kept === undefined) await this.#list(profile);
-    // Before the caller is answered: who asks another node from then on is to find it there.
-    if (outcome === 2) await guard(this.#client.spublish(channels.profiles, user));
+    // Before the caller is answered: who asks another node from then on is to find it there. If it is lost, they wait.
+    if (outcome === 2) await this.#client.spublish(channels.profiles, user).catch(() => undefined);
     return this.#keep(profile, written);
   }
 
-  /** Another node has changed the user: what is known here is not believed any more. */
+  /** The user has changed: what is known here is not believed any more. */
   forget(user: UserId): void {
     this.#kept.delete(user);
   }

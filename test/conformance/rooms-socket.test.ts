@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import { request } from '../helpers/http.js';
 import { DECIMAL, framesOf, heard, MESSAGE_KEYS, SECONDS, shown, startPair } from '../helpers/rooms.js';
 import { open } from '../helpers/socket.js';
-import { until } from '../helpers/wait.js';
+import { sleep, until } from '../helpers/wait.js';
 
 const pair = await startPair(t);
 
@@ -192,6 +192,7 @@ t.test('who opens a socket on the other node and closes the first one was never 
     const next = await open(url(moves), { t });
     await socket.close();
     socket = next;
+    await sleep(30);
   }
   await pair.join(room, 'last', '', { t });
   await watcher.next((frame) => frame.content === 'User last joined the chat');
