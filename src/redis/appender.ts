@@ -44,7 +44,7 @@ export class Appender {
     this.#name = name;
     this.#options =
       client instanceof Cluster
-        ? { ...options, onePartition: true, misrouted: (items) => this.#reroute(client, items) }
+        ? { ...options, onePartition: true, misrouted: (items) => this.#onMisrouted(client, items) }
         : { ...options, onePartition: false };
     if (client instanceof Redis) this.#addLane('', client);
     else client.on('refresh', () => this.#onRefresh(client));
@@ -106,6 +106,16 @@ export class Appender {
       this.#reroute(
         cluster,
         lane.takeBack((item) => this.#addressOf(partitionOf(item)) !== address),
+      );
+  }
+
+  // What waits behind them in a lane goes with them: it is not to be sent before them.
+  #onMisrouted(cluster: Cluster, items: readonly PendingAppend[]): void {
+    this.#reroute(cluster, items);
+    for (const { lane } of this.#lanes.values())
+      this.#reroute(
+        cluster,
+        lane.takeBack((item) => this.#unsettled.has(partitionOf(item))),
       );
   }
 
