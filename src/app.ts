@@ -103,6 +103,7 @@ export async function createApp(
 
   const auth = new Authenticator(createTokenVerifier(config), people, redis.presence);
   const docs = new ApiDocs(config.publicUrl);
+  const health = new Health(redis.fanOut);
   const server = await createServer(
     {
       log,
@@ -112,11 +113,11 @@ export async function createApp(
       allowedOrigins: config.allowedOrigins,
       limits: { max: config.rateLimitMax, windowMs: config.rateLimitWindow, attempts: redis.attempts },
       docs,
+      draining: () => health.draining,
       tracing,
     },
     auth,
   );
-  const health = new Health(redis.fanOut);
   registerHealth(server, health, metrics.registry);
   registerMedia(server, storage.files, auth);
   if (config.console) await registerConsole(server, config.s3PublicEndpoint, log);

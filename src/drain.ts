@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { AgentSide } from './agent/side.js';
+import { closeServer } from './http/closing.js';
 import type { Health } from './http/health.js';
 import { RETURN_GRACE_MS, type SocketHost } from './http/sockets.js';
 import type { Tracing } from './http/tracing.js';
@@ -38,7 +39,7 @@ export async function drain(parts: Parts, noticeMs: number, drainMs: number): Pr
     // Load balancers notice first: until then this node still serves what they send.
     ['notice', () => new Promise((resolve) => setTimeout(resolve, noticeMs))],
     ['sockets', () => sockets.drain(drainMs)],
-    ['server', () => server.close()],
+    ['server', () => closeServer(server, log)],
     ['agent', () => agent.close(AGENT_GRACE_MS)],
     ['files', () => storage.close()],
     ['user feeds', () => userFeeds.close()],

@@ -14,6 +14,7 @@ import { type ChatError, notFound } from '../core/errors.js';
 import type { Dialect, DialectContext } from '../dialects/dialect.js';
 import type { Authenticator } from './auth.js';
 import { registerJsonBody } from './body.js';
+import { endWithAnswers } from './closing.js';
 import { reserveDescriptors } from './descriptors.js';
 import { type ApiDocs, documentScope } from './docs.js';
 import { STATUS, toChatError } from './errors.js';
@@ -47,6 +48,8 @@ export interface ServerOptions {
   readonly allowedOrigins: readonly string[];
   readonly limits: LimitOptions;
   readonly docs: ApiDocs;
+  /** Whether this node goes. */
+  readonly draining: () => boolean;
   /** Undefined: no traces. */
   readonly tracing: Tracing | undefined;
 }
@@ -83,6 +86,7 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
   reserveDescriptors(app.server, options.log, options.trustProxy === false);
   options.tracing?.watch(app);
   logRequests(app);
+  endWithAnswers(app, options.draining);
   registerJsonBody(app);
   if (!options.trustProxy) warnOfProxy(app);
   await app.register(cors, {

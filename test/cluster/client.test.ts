@@ -253,7 +253,7 @@ t.test('nodes that go', async (t) => {
     talk('before the drain', 3);
     const drained = world.nodes[1].stop();
     talk('while it drains', 3);
-    t.equal(await drained, 0);
+    t.equal(await drained, 0, `it ends; its last words: ${world.nodes[1].logs().slice(-3).join(' ')}`);
     await settled(t);
 
     // Frozen: nothing is closed and nothing answers. What is not answered is asked after.

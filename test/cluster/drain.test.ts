@@ -1,3 +1,4 @@
+import { connect as connectTcp, type Socket } from 'node:net';
 import t from 'tap';
 import { WebSocket } from 'ws';
 import { createRoom, faultsIn, history, repeatsIn, startNodes } from '../helpers/chat.js';
@@ -158,4 +159,39 @@ t.test('a node without Redis', async (t) => {
   await sleep(200);
   t.equal(await node.stop(), 0, 'drains all the same');
   t.strictSame(member.closes, [1012]);
+});
+
+t.test('whoever keeps a connection does not hold up a drain', async (t) => {
+  const redis = await startAnyRedis(t);
+  const [node] = (await startNodes(t, 1, { ...redis.env, DRAIN_MS: '0' })) as [TestNode];
+  const talk = (words: string): { socket: Socket; heard: () => string } => {
+    const socket = connectTcp(node.port, '127.0.0.1');
+    let heard = '';
+    socket.on('data', (chunk) => {
+      heard += chunk;
+    });
+    socket.on('error', () => undefined);
+    t.teardown(() => socket.destroy());
+    if (words !== '') socket.write(words);
+    return { socket, heard: () => heard };
+  };
+  const body = JSON.stringify({ name: 'late', type: 'public', created_by: 'ada' });
+  const head = `POST /api/v1/rooms HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+  const served = talk('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n');
+  const late = talk(head + body.slice(0, 9));
+  const silent = talk('');
+  const halfway = talk('GET /healthz HTT');
+  await until('it answered', () => served.heard().endsWith('{"status":"ok"}'));
+  t.match(served.heard(), /Connection: keep-alive/i);
+  node.proc.kill('SIGTERM');
+  await until('it lets go of who waits for nothing', () => served.socket.closed);
+  t.notOk(late.socket.closed, 'a request under way goes on');
+  late.socket.write(body.slice(9));
+  await until('it is answered', () => late.socket.closed);
+  t.match(late.heard(), /^HTTP\/1\.1 200 OK\r\n/);
+  t.match(late.heard(), /\r\nconnection: close\r\n/i, 'and told that there is no more');
+  t.equal(await node.exited, 0, node.logs().join('\n'));
+  t.match(node.logs().join('\n'), /"connections":2,"msg":"connections cut off by the drain"/);
+  await until('all are cut off', () => silent.socket.closed && halfway.socket.closed);
+  t.equal(silent.heard() + halfway.heard(), '');
 });
