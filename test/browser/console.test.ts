@@ -212,6 +212,8 @@ t.test('a public room', async (t) => {
   await grace.getByRole('button', { name: 'New chat' }).click();
   await grace.getByLabel('Name, e-mail or room').fill('Moths');
   await grace.getByRole('button', { name: /Create the public room/ }).click();
+  // Until then one would write to whom one wrote before.
+  await grace.getByRole('heading', { name: 'Moths', level: 1 }).waitFor();
   await say(grace, 'All welcome');
   await ada.reload();
   await ada.getByRole('button', { name: 'Moths' }).click();
