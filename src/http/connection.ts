@@ -18,6 +18,10 @@ import { Sends } from './sends.js';
 const MAX_WAITING_FRAMES = 64;
 /** Sends without an outcome; past it the socket is not read. */
 const MAX_UNANSWERED = 64;
+/** How long what came before may hold up the close of a socket that says too much, in ms. */
+const LAST_ANSWERS_MS = 1_000;
+/** How often a socket that is to be closed is looked at, in ms. */
+const IDLE_CHECK_MS = 10;
 /** How long a peer may take to answer our close frame, in ms. */
 const CLOSE_WAIT_MS = 3_000;
 
@@ -63,9 +67,10 @@ export class Connection implements ChatSocket, Transport {
   /** See {@link meanwhile}; made when it is needed, as only receipts with `durable` do. */
   #besides: Set<Promise<void>> | undefined;
   #paused = false;
+  /** Nothing more is taken from it: it is closed when what it said before has its outcome. */
+  #ending = false;
   #closing = false;
   #terminateAt = Number.POSITIVE_INFINITY;
-  #idle: (() => void)[] = [];
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -92,6 +97,12 @@ export class Connection implements ChatSocket, Transport {
 
   get #unanswered(): number {
     return (this.#sends?.open ?? 0) + (this.#besides?.size ?? 0);
+  }
+
+  /** Whether something that it said has no outcome yet, or an outcome that it was not told. */
+  get #hasWork(): boolean {
+    const unshown = this.#session?.sent.length ?? 0;
+    return this.#busy || this.#waiting.length > 0 || this.#unanswered > 0 || unshown > 0;
   }
 
   /** Whether the socket is closed, or on its way there. */
@@ -123,13 +134,14 @@ export class Connection implements ChatSocket, Transport {
     this.#options.ws.close(code, reason);
   }
 
-  /** Ends the socket after what it was sent and what it sent is done, within `ms`. */
+  /** Takes nothing more, and ends the socket when what it said before has its outcome and is answered, after `ms` at the latest. */
   async closeWhenIdle(code: number, reason: string, ms: number): Promise<void> {
-    const timer = setTimeout(() => this.#wakeIdle(), ms);
-    if (this.#unanswered > 0 || this.#busy) await new Promise<void>((resolve) => this.#idle.push(resolve));
-    clearTimeout(timer);
-    if (this.#session) this.#session.close(code, reason);
-    else this.close(code, reason);
+    this.#ending = true;
+    const deadline = performance.now() + ms;
+    while (this.#hasWork && !this.#closing && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, IDLE_CHECK_MS));
+    }
+    this.#end(code, reason);
   }
 
   /** Ends the socket without a word. */
@@ -197,7 +209,7 @@ export class Connection implements ChatSocket, Transport {
   }
 
   #onMessage(data: Buffer, binary: boolean): void {
-    if (this.#closing || this.#session?.closed) return;
+    if (this.#ending || this.#closing || this.#session?.closed) return;
     this.#options.onFrame();
     // Whoever is ready and not busy has nothing waiting.
     if (this.#ready && !this.#busy) this.#handle(data, binary);
@@ -228,7 +240,8 @@ export class Connection implements ChatSocket, Transport {
   #take(data: Buffer, binary: boolean): Promise<void> | undefined {
     const toll = this.#options.bucket?.take(performance.now()) ?? 'pass';
     if (toll === 'close') {
-      this.#end(CloseCode.tooMany, 'too many messages');
+      this.#waiting = [];
+      void this.closeWhenIdle(CloseCode.tooMany, 'too many messages', LAST_ANSWERS_MS);
       return undefined;
     }
     let given: Ref | undefined;
@@ -260,11 +273,6 @@ export class Connection implements ChatSocket, Transport {
       if (full) this.#options.ws.pause();
       else this.#options.ws.resume();
     }
-    if (this.#unanswered === 0 && !this.#busy) this.#wakeIdle();
-  }
-
-  #wakeIdle(): void {
-    for (const resume of this.#idle.splice(0)) resume();
   }
 
   #end(code: number, reason: string): void {
@@ -278,7 +286,6 @@ export class Connection implements ChatSocket, Transport {
     this.#closing = true;
     this.#waiting = [];
     this.#session?.dispose();
-    this.#wakeIdle();
     return clean;
   }
 }

@@ -118,6 +118,16 @@ t.test('SOCKET_RATE: an error frame for each frame over it, then 4429', async (t
   const back = await pair.join(room, 'ann', '', { t });
   back.send({ type: 'text', content: 'back' });
   await heard(back, 'back');
+
+  // All in one piece: what passed before the close is acknowledged before it.
+  const eve = await pair.join(room, 'eve', '', { t });
+  for (let i = 0; i < 20; i += 1) eve.send({ type: 'text', content: `e${i}`, ref: i });
+  t.equal((await eve.closed).code, 4429);
+  const acknowledged = eve.frames.filter(({ type, ref }) => type === 'text' && ref !== undefined);
+  t.same(
+    acknowledged.map(({ content }) => content),
+    ['e0', 'e1'],
+  );
 });
 
 t.test(
