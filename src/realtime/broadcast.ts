@@ -8,8 +8,16 @@ import type { RealtimeStats } from './stats.js';
 
 /** What a feed hands to its live sockets, and where they stood before it. */
 export type BatchItem =
-  | { message: Message; profile: Profile | undefined; live: boolean; before: Position; event?: never }
-  | { event: EphemeralEvent; before: Position; message?: never };
+  | {
+      message: Message;
+      profile: Profile | undefined;
+      live: boolean;
+      before: Position;
+      /** Who has it already. */
+      shown: WeakSet<Reader> | undefined;
+      event?: never;
+    }
+  | { event: EphemeralEvent; before: Position; message?: never; shown?: never };
 
 /** A socket that sent messages of a batch, with its sends by place in the batch. */
 interface OwnSends {
@@ -72,7 +80,7 @@ export class Broadcaster {
     const messages = this.#countMessages(batch);
     if (sessions.length === 0) return;
     const own = this.#ownSends(batch);
-    const selective = messages < batch.length;
+    const selective = messages < batch.length || batch.some(({ shown }) => shown !== undefined);
     const renderings: Rendering[] = []; // at most one per dialect: a list is faster than a map
     let rendering: Rendering | undefined;
     const before = (batch[0] as BatchItem).before;
@@ -157,7 +165,7 @@ export class Broadcaster {
         return rendering.frame(i);
       }
       const send = sends?.[i];
-      if (!send) return rendering.frame(i);
+      if (!send) return item.shown?.has(session) ? null : rendering.frame(i);
       this.#pending.delete(item.message.nonce);
       const text = session.encoder.own(item.message, contextOf(room, item), send.ref);
       return text === null ? null : textFrame(text);

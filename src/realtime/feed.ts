@@ -7,6 +7,7 @@ import { type Feed, NOBODY, type Reader, withoutReader, withReader } from './rea
 import { type RealtimeStats, reportFault } from './stats.js';
 import { Tail } from './tail.js';
 import type { FlushableFeed, Ticker } from './ticker.js';
+import { Undone } from './undone.js';
 
 /** Messages of one read of the log. */
 const PAGE = 500;
@@ -45,6 +46,7 @@ export class RoomFeed implements Feed, FlushableFeed {
   #live = NOBODY;
   #behind: Set<Reader> | undefined;
   #tail: Tail | undefined;
+  #undone: Undone | undefined;
   #room: Room | undefined;
   #head = START;
   #headCreatedMs = 0;
@@ -192,7 +194,9 @@ export class RoomFeed implements Feed, FlushableFeed {
     this.#headCreatedMs = message.createdMs;
     // Who catches up is to find here what came meanwhile.
     this.tail.push(message, before.offset, this.#behind ? undefined : this.readers);
-    this.#enqueue({ message, profile, live, before });
+    const shown = this.#undone?.shownTo(message);
+    if (this.#undone?.endsAt(message.offset)) this.#undone = undefined;
+    this.#enqueue({ message, profile, live, before, shown });
   }
 
   #enqueue(item: BatchItem): void {
@@ -286,6 +290,7 @@ export class RoomFeed implements Feed, FlushableFeed {
     this.#options.stats.rolledBack += from.offset - (common?.offset ?? this.#firstRemembered - 1);
     if (common) {
       this.#options.stats.rollbacks += 1;
+      this.#undone = new Undone(from, common, (offset) => this.nonceAt(offset), this.#live);
       this.#memory?.cutAbove(common.offset);
       this.#head = common;
       for (const reader of this.#behind ?? []) reader.rewind(this, common);
