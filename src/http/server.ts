@@ -14,7 +14,7 @@ import { type ChatError, notFound } from '../core/errors.js';
 import type { Dialect, DialectContext } from '../dialects/dialect.js';
 import type { Authenticator } from './auth.js';
 import { registerJsonBody } from './body.js';
-import { endWithAnswers } from './closing.js';
+import { endWithAnswers, watchUpgrades } from './closing.js';
 import { reserveDescriptors } from './descriptors.js';
 import { type ApiDocs, documentScope } from './docs.js';
 import { STATUS, toChatError } from './errors.js';
@@ -86,6 +86,7 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
   reserveDescriptors(app.server, options.log, options.trustProxy === false);
   options.tracing?.watch(app);
   logRequests(app);
+  watchUpgrades(app);
   endWithAnswers(app, options.draining);
   registerJsonBody(app);
   if (!options.trustProxy) warnOfProxy(app);

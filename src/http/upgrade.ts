@@ -34,7 +34,7 @@ export function registerUpgradeChecks(app: FastifyInstance, allowedOrigins: read
 
 /**
  * A request that is an upgrade only where it asks for ours: others are answered as if they had not asked (RFC 9110,
- * section 7.8). Clients that can speak HTTP/2 offer it with every request (`Upgrade: h2c`), and Node takes each offer for an upgrade
+ * section 7.8), and a WebSocket begins with GET (RFC 6455, section 4.1). Clients that can speak HTTP/2 offer it with every request (`Upgrade: h2c`), and Node takes each offer for an upgrade
  * as soon as anybody listens for those.
  */
 export class Request extends IncomingMessage {
@@ -42,7 +42,8 @@ export class Request extends IncomingMessage {
 
   /** Set by Node's parser, and asked for when all headers are there. */
   get upgrade(): boolean {
-    return this.offered && (this.method === 'CONNECT' || this.headers.upgrade?.toLowerCase() === 'websocket');
+    if (!this.offered || this.method === 'CONNECT') return this.offered;
+    return this.method === 'GET' && this.headers.upgrade?.toLowerCase() === 'websocket';
   }
 
   set upgrade(offered: boolean) {

@@ -4,11 +4,26 @@ import { WebSocket } from 'ws';
 import { createRoom, faultsIn, history, repeatsIn, startNodes } from '../helpers/chat.js';
 import { request } from '../helpers/http.js';
 import { keepTalking, Member } from '../helpers/member.js';
-import { isReady, type TestNode } from '../helpers/node.js';
+import { isReady, NODE_MAIN, type TestNode } from '../helpers/node.js';
+import { type Program, startProgram } from '../helpers/process.js';
 import { startRedis } from '../helpers/redis.js';
 import { connect } from '../helpers/socket.js';
+import { TEST_SECRET } from '../helpers/token.js';
 import { onlyOn, startAnyRedis } from '../helpers/topology.js';
-import { sleep, until } from '../helpers/wait.js';
+import { type Owner, sleep, until } from '../helpers/wait.js';
+
+/** A connection on which `words` are said as they are. */
+function talkTo(t: Owner, { port }: TestNode, words: string): { socket: Socket; heard: () => string } {
+  const socket = connectTcp(port, '127.0.0.1');
+  let heard = '';
+  socket.on('data', (chunk) => {
+    heard += chunk;
+  });
+  socket.on('error', () => undefined);
+  t.teardown(() => socket.destroy());
+  if (words !== '') socket.write(words);
+  return { socket, heard: () => heard };
+}
 
 t.test('a node told to stop under load', async (t) => {
   const redis = await startAnyRedis(t);
@@ -164,17 +179,7 @@ t.test('a node without Redis', async (t) => {
 t.test('whoever keeps a connection does not hold up a drain', async (t) => {
   const redis = await startAnyRedis(t);
   const [node] = (await startNodes(t, 1, { ...redis.env, DRAIN_MS: '0' })) as [TestNode];
-  const talk = (words: string): { socket: Socket; heard: () => string } => {
-    const socket = connectTcp(node.port, '127.0.0.1');
-    let heard = '';
-    socket.on('data', (chunk) => {
-      heard += chunk;
-    });
-    socket.on('error', () => undefined);
-    t.teardown(() => socket.destroy());
-    if (words !== '') socket.write(words);
-    return { socket, heard: () => heard };
-  };
+  const talk = (words: string) => talkTo(t, node, words);
   const body = JSON.stringify({ name: 'late', type: 'public', created_by: 'ada' });
   const head = `POST /api/v1/rooms HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
   const served = talk('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -195,3 +200,70 @@ t.test('whoever keeps a connection does not hold up a drain', async (t) => {
   await until('all are cut off', () => silent.socket.closed && halfway.socket.closed);
   t.equal(silent.heard() + halfway.heard(), '');
 });
+
+t.test('an upgrade that came to nothing does not hold up a drain', async (t) => {
+  const redis = await startAnyRedis(t);
+  const [node] = (await startNodes(t, 1, { ...redis.env, DRAIN_MS: '0' })) as [TestNode];
+  const upgrade = 'Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+  const preflight = talkTo(
+    t,
+    node,
+    `OPTIONS /api/v1/rooms HTTP/1.1\r\nOrigin: x\r\nAccess-Control-Request-Method: GET\r\n${upgrade}`,
+  );
+  const behind = talkTo(t, node, `GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /ws HTTP/1.1\r\n${upgrade}`);
+  await until('both are answered', () => preflight.heard() !== '' && behind.heard() !== '');
+  t.match(preflight.heard(), /^HTTP\/1\.1 204 /);
+  t.match(behind.heard(), /^HTTP\/1\.1 200 /);
+  node.proc.kill('SIGTERM');
+  t.equal(await node.exited, 0, node.logs().join('\n'));
+});
+
+t.test(
+  'a Redis that hangs does not hold up a drain',
+  onlyOn('one', 'it freezes the one server'),
+  async (t) => {
+    const redis = await startRedis(t);
+    const [node] = (await startNodes(t, 1, { ...redis.env, DRAIN_MS: '0', AGENT: 'echo' })) as [TestNode];
+    talkTo(
+      t,
+      node,
+      'POST /api/v1/rooms HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
+    );
+    const room = await createRoom(node);
+    const socket = connect(`${node.wsUrl}/api/v1/ws/${room}/ann`, { t });
+    await socket.opened;
+    redis.pause();
+    socket.send({ type: 'text', content: 'to nobody' });
+    node.proc.kill('SIGTERM');
+    t.equal(await node.exited, 0, node.logs().join('\n'));
+    t.match(node.logs().join('\n'), /"step":"redis","msg":"a step of the drain was given up"/);
+    redis.resume();
+  },
+);
+
+t.test('a process that is just starting', async (t) => {
+  const redis = await startAnyRedis(t);
+  // As soon as there is a handler: in a container a signal that comes before is lost.
+  const impatient =
+    'process.on("newListener", (name) => { if (name === "SIGTERM") setImmediate(() => process.kill(process.pid, name)); })';
+  const node = startWith(t, impatient, redis.env);
+  t.equal(await node.exited, 0);
+  t.notMatch(node.logs().join('\n'), /listening|draining/, 'before there was anything to drain');
+});
+
+t.test('an exception that nobody catches', async (t) => {
+  const redis = await startAnyRedis(t);
+  const faulty =
+    'process.on("newListener", (name) => { if (name === "uncaughtException") setImmediate(() => { throw new Error("out of nowhere"); }); })';
+  const node = startWith(t, faulty, redis.env);
+  t.equal(await node.exited, 2, 'ends a node as a fault of ours');
+  t.match(node.logs().join('\n'), /"level":60.*"message":"out of nowhere".*"msg":"uncaught exception"/);
+});
+
+/** A node that runs `code` before its program, and nothing else: not what a test runner brings into its children either. */
+function startWith(t: Owner, code: string, redis: Record<string, string>): Program {
+  const env = { PATH: process.env.PATH, ...redis, PORT: '0', JWT_SECRET: TEST_SECRET };
+  const before = `--import=data:text/javascript,${encodeURIComponent(code)}`;
+  const command = ['-c', 'NODE_OPTIONS=$0 exec "$@"', before, process.execPath, NODE_MAIN];
+  return startProgram(t, 'a node', '/bin/sh', command, { env });
+}

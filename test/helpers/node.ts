@@ -9,7 +9,8 @@ import { type Program, startProgram, withLogs } from './process.js';
 import { TEST_SECRET } from './token.js';
 import { freePort, type Owner, until } from './wait.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+/** The built program. */
+export const NODE_MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const READY_MS = 60_000;
 const STOP_MS = 30_000;
 const ATTEMPTS = 3;
@@ -79,8 +80,8 @@ function launch(t: Owner, cwd: string, env: Record<string, string>, { maxFiles }
   };
   const [file, ...args] =
     maxFiles === undefined
-      ? [process.execPath, MAIN]
-      : ['/bin/sh', '-c', LIMITED, String(maxFiles), process.execPath, MAIN];
+      ? [process.execPath, NODE_MAIN]
+      : ['/bin/sh', '-c', LIMITED, String(maxFiles), process.execPath, NODE_MAIN];
   return startProgram(t, `node on ${env.PORT}`, file, args, { cwd, env: { ...defaults, ...env } });
 }
 

@@ -6,6 +6,7 @@ import t from 'tap';
 import { parseAllDocuments } from 'yaml';
 import { CONFIG } from '../../src/config/table.js';
 import { loadConfig } from '../../src/config.js';
+import { DRAIN_MARGIN_MS } from '../../src/drain.js';
 import { faultsOf } from '../helpers/k8s-schemas.js';
 import {
   type Container,
@@ -143,8 +144,7 @@ t.test('the program takes them', async (t) => {
 });
 
 t.test('a rollout has time for everything, and nobody is left without a node', async (t) => {
-  const main = readFileSync(`${K8S}/../src/main.ts`, 'utf8');
-  const marginMs = Number(/DRAIN_MARGIN_MS = ([\d_]+)/.exec(main)?.[1]?.replaceAll('_', ''));
+  const marginMs = 1_000 + DRAIN_MARGIN_MS;
   for (const { name, objects } of rendered) {
     const deployment = find(objects, 'Deployment', 'parlance');
     const node = nodeOf(objects);
@@ -201,6 +201,31 @@ t.test('what they name is there', async (t) => {
     t.same(accounts, ['parlance']);
     for (const route of objects.filter(({ kind }) => ['HTTPRoute', 'Ingress'].includes(kind))) {
       t.notMatch(JSON.stringify(route.spec), /metrics|healthz|readyz/, 'what is for operators stays inside');
+      const paths = pathsOf(route);
+      for (const path of ['/', '/icon.svg', '/assets/index.js', '/docs/json', '/ws/chat/1/', '/api/v1/rooms'])
+        t.ok(
+          paths.some(({ value, prefix }) => value === path || (prefix && path.startsWith(`${value}/`))),
+          `${name}: ${route.kind} has ${path}`,
+        );
     }
   }
 });
+
+/** The paths that a route takes, and whether those below them too. */
+function pathsOf({ kind, spec }: K8sObject): { value: string; prefix: boolean }[] {
+  if (kind === 'HTTPRoute')
+    return spec.rules.flatMap(({ matches }: Rule) =>
+      matches.map(({ path }) => ({ value: path.value, prefix: path.type === 'PathPrefix' })),
+    );
+  return spec.rules.flatMap(({ http }: HostRule) =>
+    http.paths.map(({ path, pathType }) => ({ value: path, prefix: pathType === 'Prefix' })),
+  );
+}
+
+interface Rule {
+  matches: { path: { type: string; value: string } }[];
+}
+
+interface HostRule {
+  http: { paths: { path: string; pathType: string }[] };
+}
