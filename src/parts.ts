@@ -142,6 +142,7 @@ export function createSocketHost(
     messages,
     marks: (room) => receipts.marksOf(room),
     presence: redis.presence,
+    profileNow: (user) => people.known(user),
     profileOf: async (user) => (await people.find(user)) ?? bareProfile(user),
     rate: config.socketRate > 0 ? { rate: config.socketRate, burst: 2 * config.socketRate } : undefined,
     upgradeRate: config.upgradeRate,

@@ -104,6 +104,11 @@ export class People {
     return (await this.#store.getMany(users)).filter((profile) => profile !== undefined);
   }
 
+  /** What this node knows of a user without asking; undefined: ask. */
+  known(user: UserId): Profile | undefined {
+    return this.#store.known(user);
+  }
+
   /** The profiles of `users` that are known, the agent's too. */
   async profiles(users: readonly UserId[]): Promise<Map<UserId, Profile>> {
     const known = await this.#known(users.filter((user) => user !== AGENT_USER));
@@ -139,7 +144,7 @@ export function parseBefore(value: unknown): UserId | undefined {
 
 /** How a person is called: the name they chose, else what is known, else the id. */
 export function displayName(profile: Profile): string {
-  return profile.username ?? profile.name ?? profile.email?.split('@')[0] ?? profile.id;
+  return profile.username || profile.name || profile.email?.split('@')[0] || profile.id;
 }
 
 /**

@@ -160,6 +160,8 @@ export interface RoomStore {
 export interface UserStore {
   get(user: UserId): Promise<Profile | undefined>;
   getMany(users: readonly UserId[]): Promise<(Profile | undefined)[]>;
+  /** What is known of a user without asking: what was read or told last. */
+  known(user: UserId): Profile | undefined;
   /**
    * Creates the user when unknown, and takes over what the claims say when they are newer than what is
    * stored (`issuedAtS`: the token's age decides).

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { ChatError, CloseCode } from '../core/errors.js';
 import type { UserId } from '../core/ids.js';
-import { checkRef, parseFrame, repeatable } from '../core/input.js';
+import { checkRef, parseFrame } from '../core/input.js';
 import type { RoomMarks } from '../core/marks.js';
 import type { Messages } from '../core/messages.js';
 import type { Message, Profile, Room } from '../core/model.js';
@@ -30,6 +30,8 @@ export interface ConnectionOptions {
   readonly tcp: Socket;
   readonly route: SocketRoute;
   readonly profile: Profile;
+  /** The same, as known now; undefined when it is not. */
+  readonly profileNow: () => Profile | undefined;
   /** The room of a room socket. */
   readonly room: Room | undefined;
   readonly expiresAt: number | undefined;
@@ -200,9 +202,10 @@ export class Connection implements ChatSocket, Transport {
   }
 
   #makeSends(session: Session): Sends {
-    const { route, profile, messages, marks, holdOwn } = this.#options;
+    const { route, messages, marks, holdOwn } = this.#options;
     return new Sends({
-      ...{ session, profile, encoder: route.encoder, messages, marks, holdOwn },
+      ...{ session, encoder: route.encoder, messages, marks, holdOwn },
+      profile: () => this.#options.profileNow() ?? this.#options.profile,
       onError: (error, ref) => this.#replyError(error, ref),
       onDone: () => this.#steer(),
     });
@@ -244,17 +247,17 @@ export class Connection implements ChatSocket, Transport {
       void this.closeWhenIdle(CloseCode.tooMany, 'too many messages', LAST_ANSWERS_MS);
       return undefined;
     }
-    let given: Ref | undefined;
+    // An error repeats it, fit to be one or not.
+    let given: unknown;
     try {
       const frame = parseFrame(data, binary);
-      const asked = this.route.refOf(frame);
-      given = repeatable(asked);
-      const ref = checkRef(asked);
+      given = this.route.refOf(frame);
+      const ref = checkRef(given);
       if (toll === 'refuse') throw new ChatError('rate_limited', 'too many messages');
       const result = this.route.onFrame(frame, this, ref);
       return result?.catch((error) => this.#replyError(error, ref));
     } catch (error) {
-      this.#replyError(error, given);
+      this.#replyError(error, (given ?? undefined) as Ref | undefined);
       return undefined;
     }
   }

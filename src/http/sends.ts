@@ -7,7 +7,8 @@ import type { Session } from '../realtime/session.js';
 
 export interface SendsOptions {
   readonly session: Session;
-  readonly profile: Profile;
+  /** The sender as known now: a newer token may have changed them since the socket was opened. */
+  readonly profile: () => Profile;
   readonly encoder: Encoder;
   readonly messages: Messages;
   readonly marks: (room: Room) => Promise<RoomMarks>;
@@ -30,7 +31,7 @@ export class Sends {
 
   /** Stores a message. Never rejects: the socket is told what became of it. */
   async send({ room, text, field, attachments, ref }: SocketSend): Promise<void> {
-    const { session, messages, encoder, profile, holdOwn, onError, onDone } = this.#options;
+    const { session, messages, encoder, holdOwn, onError, onDone } = this.#options;
     const nonce = messages.nonce();
     this.open += 1;
     const decision = holdOwn ? deferred() : undefined;
@@ -38,7 +39,8 @@ export class Sends {
     try {
       const key = ref === undefined ? undefined : String(ref);
       const via = encoder.dialect;
-      const sent = await messages.send({ room, sender: profile, text, field, attachments, via, nonce, key });
+      const sender = this.#options.profile();
+      const sent = await messages.send({ room, sender, text, field, attachments, via, nonce, key });
       session.decided(nonce, sent.repeated ? undefined : sent.message.offset);
       // Nothing new comes through the room: the first message is the answer, to this socket only.
       if (sent.repeated) await this.#answer(sent.message, room, ref);
@@ -53,7 +55,8 @@ export class Sends {
   }
 
   async #answer(message: Message, room: Room, ref: Ref | undefined): Promise<void> {
-    const { session, encoder, marks, profile } = this.#options;
+    const { session, encoder, marks } = this.#options;
+    const profile = this.#options.profile();
     const status = encoder.needsMarks ? (await marks(room)).statusOf(message) : 'sent';
     const frame = encoder.own(message, { room, profile, live: true, status }, ref);
     if (frame !== null) session.reply(frame);

@@ -59,6 +59,8 @@ export interface SocketHostOptions {
   readonly marks: (room: Room) => Promise<RoomMarks>;
   readonly presence: Presence;
   readonly profileOf: (user: string) => Promise<Profile>;
+  /** What is known here of a user, without asking. */
+  readonly profileNow: (user: string) => Profile | undefined;
   /** Undefined: no limit. */
   readonly rate: FrameRate | undefined;
   /** Upgrades admitted in a second; 0: no limit. */
@@ -198,7 +200,7 @@ export class SocketHost {
     const admitted = request.admitted as Admitted;
     const { admission, profile, reading, listener } = admitted;
     clearTimeout(admitted.abandoned);
-    const { hub, messages, marks, presence, rate, holdOwn, log } = this.#options;
+    const { hub, messages, marks, presence, rate, holdOwn, log, profileNow } = this.#options;
     const { dialect } = route.encoder;
     const room = admission.reads.kind === 'room' ? admission.reads.room : undefined;
     const connection = new Connection({
@@ -206,6 +208,7 @@ export class SocketHost {
       tcp: request.raw.socket,
       route,
       profile,
+      profileNow: () => profileNow(admission.user),
       room,
       expiresAt: admission.expiresAt,
       messages,

@@ -74,9 +74,13 @@ export class RedisUsers implements UserStore {
     return this.#keep(profile, written);
   }
 
-  /** The user has changed: what is known here is not believed any more. */
+  known(user: UserId): Profile | undefined {
+    return this.#kept.get(user)?.profile;
+  }
+
+  /** The user has changed: what is known here is not believed any more, and read anew. */
   forget(user: UserId): void {
-    this.#kept.delete(user);
+    if (this.#kept.delete(user)) this.get(user).catch(() => undefined); // whoever needs it asks again
   }
 
   async createLocal(claims: ProfileClaims): Promise<Profile> {
