@@ -13,7 +13,7 @@ import type { Logger } from 'pino';
 import { type ChatError, notFound } from '../core/errors.js';
 import type { Dialect, DialectContext } from '../dialects/dialect.js';
 import type { Authenticator } from './auth.js';
-import { registerJsonBody } from './body.js';
+import { limitBodyTime, registerJsonBody } from './body.js';
 import { endWithAnswers, watchUpgrades } from './closing.js';
 import { reserveDescriptors } from './descriptors.js';
 import { type ApiDocs, documentScope } from './docs.js';
@@ -89,6 +89,7 @@ export async function createServer(options: ServerOptions, auth: Authenticator):
   watchUpgrades(app);
   endWithAnswers(app, options.draining);
   registerJsonBody(app);
+  limitBodyTime(app);
   if (!options.trustProxy) warnOfProxy(app);
   await app.register(cors, {
     // Whoever asks for OPTIONS otherwise is told the same; the plugin's refusal is in no document's shape.

@@ -2,6 +2,7 @@ import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { ChatError } from '../core/errors.js';
 import type { Files, ReceivedFile } from '../core/files.js';
+import type { UserId } from '../core/ids.js';
 import type { UploadForm, UploadRules } from '../dialects/dialect.js';
 import { RequestWatch } from './request-watch.js';
 
@@ -12,6 +13,8 @@ const MAX_FIELDS = 32;
 const PART_OVERHEAD_BYTES = 16 * 1024;
 /** Uploads that a node reads at once: each holds a part of its file in memory. */
 const MAX_CONCURRENT = 64;
+/** Of these, most of one person: slow ones of somebody else keep nobody from uploading. */
+const MAX_OF_ONE = 16;
 const BUSY_RETRY_S = 2;
 
 export interface UploadLimits {
@@ -32,6 +35,7 @@ export class UploadReader {
   readonly #files: Files;
   readonly #limits: UploadLimits;
   #active = 0;
+  readonly #byOwner = new Map<UserId, number>();
 
   constructor(files: Files, limits: UploadLimits) {
     this.#files = files;
@@ -41,7 +45,7 @@ export class UploadReader {
   /**
    * Reads a form, part by part and in whatever order they come, and hands it to `use`; the files are stored by then. When
    * anything fails, the client's connection or `use` too, none of them is kept.
-   * @throws ChatError bad_request for a form that is none, too_large, `unavailable`; what `use` throws
+   * @throws ChatError bad_request for a form that is none, too_large, rate_limited, `unavailable`; what `use` throws
    */
   async receive<T>(
     request: FastifyRequest,
@@ -49,10 +53,7 @@ export class UploadReader {
     use: (form: UploadForm) => Promise<T>,
   ): Promise<T> {
     if (!request.isMultipart()) throw new ChatError('bad_request', 'the body must be multipart/form-data');
-    if (this.#active >= MAX_CONCURRENT) {
-      throw new ChatError('unavailable', 'too many uploads at once', { retryAfterS: BUSY_RETRY_S });
-    }
-    this.#active += 1;
+    this.#enter(rules.owner);
     const received: ReceivedFile[] = [];
     try {
       const fields = await this.#read(request, rules, received);
@@ -62,8 +63,24 @@ export class UploadReader {
       if (!(error instanceof ChatError && error.code === 'in_doubt')) await this.#files.discard(received);
       throw error;
     } finally {
-      this.#active -= 1;
+      this.#leave(rules.owner);
     }
+  }
+
+  #enter(owner: UserId): void {
+    const own = this.#byOwner.get(owner) ?? 0;
+    const retry = { retryAfterS: BUSY_RETRY_S };
+    if (own >= MAX_OF_ONE) throw new ChatError('rate_limited', 'too many uploads at once', retry);
+    if (this.#active >= MAX_CONCURRENT) throw new ChatError('unavailable', 'too many uploads at once', retry);
+    this.#active += 1;
+    this.#byOwner.set(owner, own + 1);
+  }
+
+  #leave(owner: UserId): void {
+    this.#active -= 1;
+    const left = (this.#byOwner.get(owner) ?? 1) - 1;
+    if (left > 0) this.#byOwner.set(owner, left);
+    else this.#byOwner.delete(owner);
   }
 
   async #read(

@@ -1,9 +1,10 @@
 /** Files when something fails: the store, the client, or nobody ever sends them. */
 
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { type FileWorld, fetchObject, form, SAMPLES, startFileWorld } from '../helpers/files.js';
+import { request } from '../helpers/http.js';
 import { isReady, startNode } from '../helpers/node.js';
 import { startS3 } from '../helpers/s3.js';
 import { startAnyRedis } from '../helpers/topology.js';
@@ -13,17 +14,23 @@ const MIB = 1024 * 1024;
 /** Longer than four requests in a row wait for an answer, shorter than a store is given up after. */
 const STALL_MS = 17_000;
 
-/** Sends the first `bytes` of an upload of one file, and cuts the connection. */
-async function cutUpload(world: FileWorld, token: string, size: number, bytes: number): Promise<void> {
+/** Begins an upload of one file on a node: its first `bytes`. */
+async function beginUpload(port: number, token: string, size: number, bytes: number): Promise<Socket> {
   const { body, headers } = form([
     { field: 'other_user_id', value: 'bob' },
     { field: 'files', name: 'a.bin', bytes: Buffer.alloc(size, 'x') },
   ]);
-  const socket = connect({ host: '127.0.0.1', port: world.next().port });
+  const socket = connect({ host: '127.0.0.1', port });
   socket.on('error', () => undefined);
   const head = `POST /upload_files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: ${headers['content-type']}\r\nContent-Length: ${body.length}\r\n\r\n`;
   socket.write(head);
   await new Promise<void>((sent) => socket.write(body.subarray(0, bytes), () => sent()));
+  return socket;
+}
+
+/** Sends the first `bytes` of an upload of one file, and cuts the connection. */
+async function cutUpload(world: FileWorld, token: string, size: number, bytes: number): Promise<void> {
+  const socket = await beginUpload(world.next().port, token, size, bytes);
   // What was written has arrived when the store was asked for something, or soon after.
   await new Promise((later) => setTimeout(later, 300));
   socket.destroy();
@@ -49,6 +56,26 @@ t.test('a client that goes away half-way leaves nothing', async (t) => {
   t.same(world.s3.uploads(), []);
   t.equal((await world.upload(ann, 'bob', SAMPLES.png)).size, SAMPLES.png.length, 'and the next one is fine');
   for (const node of world.nodes) t.equal(await isReady(node.url), true);
+});
+
+t.test('slow uploads of one person keep nobody else from uploading', async (t) => {
+  const world = await startFileWorld(t);
+  const [ann, bob] = [await world.person('ann'), await world.person('bob')];
+  const [{ port, url }] = world.nodes;
+  const slow = await Promise.all(Array.from({ length: 80 }, () => beginUpload(port, ann, 100_000, 1_000)));
+  t.teardown(() => {
+    for (const socket of slow) socket.destroy();
+  });
+  const upload = async (token: string, other: string) => {
+    const { body, headers } = form([
+      { field: 'other_user_id', value: other },
+      { field: 'files', name: 'a.png', bytes: SAMPLES.png },
+    ]);
+    return request('POST', `${url}/upload_files`, { body, headers, token });
+  };
+  await until('that is too many of hers', async () => (await upload(ann, 'bob')).status === 429);
+  const { status, text } = await upload(bob, 'ann');
+  t.equal(status, 200, text);
 });
 
 t.test('the store is away: files answer 503, chat goes on; the store is back: files work', async (t) => {

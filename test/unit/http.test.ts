@@ -1,13 +1,16 @@
 /** The small parts of the HTTP layer by themselves: error mapping, health, the frame bucket, refusals. */
 
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
+import Fastify from 'fastify';
 import t from 'tap';
 import { ChatError, type ErrorCode } from '../../src/core/errors.js';
+import { limitBodyTime } from '../../src/http/body.js';
 import { FrameBucket } from '../../src/http/bucket.js';
 import { STATUS, toChatError } from '../../src/http/errors.js';
 import { Health } from '../../src/http/health.js';
 import { refuseClient } from '../../src/http/refusals.js';
+import { until } from '../helpers/wait.js';
 
 t.test('whatever is thrown becomes a ChatError', async (t) => {
   const own = new ChatError('conflict', 'taken');
@@ -40,6 +43,33 @@ t.test('whatever is thrown becomes a ChatError', async (t) => {
 
 t.test('even nothing can be thrown', async (t) => {
   for (const thrown of [undefined, null, 0, '', Symbol('s')]) t.equal(toChatError(thrown).code, 'internal');
+});
+
+t.test('a body that does not come to its end', async (t) => {
+  const app = Fastify();
+  limitBodyTime(app, 200);
+  app.post('/', (request) => request.body as object);
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  t.teardown(() => app.close());
+  const { port } = app.server.address() as { port: number };
+  const say = (words: string) => {
+    const line = connect({ host: '127.0.0.1', port });
+    line.on('error', () => undefined);
+    line.write(
+      `POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n${words}`,
+    );
+    return line;
+  };
+  const slow = say('{"a":1');
+  const whole = say('{"a":1}');
+  let answer = '';
+  whole.on('data', (chunk) => {
+    answer += chunk;
+  });
+  await until('the slow one is cut', () => slow.closed);
+  t.match(answer, /^HTTP\/1\.1 200 OK\r\n/);
+  t.notOk(whole.closed, 'what was answered stays open');
+  whole.destroy();
 });
 
 t.test('health names its faults', async (t) => {
