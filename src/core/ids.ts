@@ -28,6 +28,9 @@ export class IdRangeError extends RangeError {
 
 const MAX_ROOT = 94_906_265; // floor(sqrt(2^53 - 1))
 
+/** The last room number and the last offset given out: up to here every (room, offset) has an id. */
+export const LAST_NUMBER = MAX_ROOT - 1;
+
 function assertNatural(n: number): void {
   if (!Number.isSafeInteger(n) || n < 0) throw new IdRangeError(`not a natural number: ${n}`);
 }

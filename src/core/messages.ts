@@ -94,7 +94,7 @@ export class Messages {
   /**
    * Stores a message. Resolves only when it is stored.
    * @throws ChatError bad_request for a text that is none; `unavailable`: not stored; `in_doubt`: unknown;
-   *   rate_limited: too many questions to the agent
+   *   rate_limited: too many questions to the agent; too_large: the room takes no more
    */
   async send(out: Outgoing): Promise<Sent> {
     const attachments = out.attachments ?? [];

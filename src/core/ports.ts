@@ -48,7 +48,7 @@ export interface Log {
    * when it is stored (and, with durability `durable`, copied). Drafts of one caller to one room
    * are stored in the order of the calls.
    * @throws ChatError `unavailable`: certainly not stored; `in_doubt`: unknown, repeat with the same
-   *   key; `not_found`: no such room
+   *   key; `not_found`: no such room; `too_large`: the room has as many messages as there are ids
    */
   append(draft: Draft): Promise<Appended>;
   /** Up to `count` messages above `after`, oldest first. Fewer only at the end of the log. */

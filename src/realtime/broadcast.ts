@@ -4,7 +4,7 @@ import type { Encoder } from '../core/rendering.js';
 import { textFrame } from './frame.js';
 import type { PendingSend, PendingSends } from './pending.js';
 import type { Feed, Reader } from './reader.js';
-import type { RealtimeStats } from './stats.js';
+import { type RealtimeStats, reportFault } from './stats.js';
 
 /** What a feed hands to its live sockets, and where they stood before it. */
 export type BatchItem =
@@ -95,10 +95,16 @@ export class Broadcaster {
       // Neighbours nearly always speak the same dialect.
       if (rendering?.encoder !== session.encoder)
         rendering = renderingFor(session.encoder, renderings, feed.room, batch);
-      const shared = !selective && (!sends || this.#acknowledgedByAll(session.encoder, sends, batch));
-      const chunk = shared ? rendering.chunk : this.#chunkFor(session, feed.room, batch, rendering, sends);
-      if (chunk) session.push(chunk);
-      rendering.delivered += messages;
+      try {
+        const shared = !selective && (!sends || this.#acknowledgedByAll(session.encoder, sends, batch));
+        const chunk = shared ? rendering.chunk : this.#chunkFor(session, feed.room, batch, rendering, sends);
+        if (chunk) session.push(chunk);
+        rendering.delivered += messages;
+      } catch (error) {
+        // What cannot be shown holds up those who are to see it, not the node. They find it in the log, once it can be.
+        reportFault(this.#stats, error);
+        session.fallBehind(feed, before);
+      }
     }
     for (const { encoder, delivered } of renderings)
       this.#stats.delivered.set(
@@ -166,8 +172,8 @@ export class Broadcaster {
       }
       const send = sends?.[i];
       if (!send) return item.shown?.has(session) ? null : rendering.frame(i);
-      this.#pending.delete(item.message.nonce);
       const text = session.encoder.own(item.message, contextOf(room, item), send.ref);
+      this.#pending.delete(item.message.nonce);
       return text === null ? null : textFrame(text);
     });
     return join(frames);

@@ -219,10 +219,16 @@ export class CatchUp implements CatchUpRunner {
       const context = { room: feed.room, profile, live: false, status };
       const send = this.#options.pending.get(message.nonce);
       const own = send?.session === session;
+      let text: string | null;
+      try {
+        text = own
+          ? session.encoder.own(message, context, send.ref)
+          : session.encoder.message(message, context);
+      } catch (error) {
+        if (count === 0) throw error;
+        break; // what is pushed already must not be pushed again
+      }
       if (own) this.#options.pending.delete(message.nonce);
-      const text = own
-        ? session.encoder.own(message, context, send.ref)
-        : session.encoder.message(message, context);
       if (text !== null) session.push(textFrame(text));
       // Its announcement may still come.
       if (message.attachments.length > 0) session.firstSight(message.nonce);

@@ -1,4 +1,4 @@
-import type { RoomId } from '../core/ids.js';
+import { LAST_NUMBER, type RoomId } from '../core/ids.js';
 import type { Room } from '../core/model.js';
 import type { Appended, Draft } from '../core/ports.js';
 import { encodeId, keys, roomPartition } from './keys.js';
@@ -62,7 +62,7 @@ export function partitionOf(item: PendingAppend): number {
 
 /** Builds one call out of `items`. Drafts of one room stay in their order; rooms are brought together. */
 export function buildAppend(items: readonly PendingAppend[], keepMessages: number): AppendCall {
-  const call: AppendCall = { keys: [], args: [keepMessages, KEY_TTL_S], items: [] };
+  const call: AppendCall = { keys: [], args: [keepMessages, KEY_TTL_S, LAST_NUMBER], items: [] };
   for (const group of groupByRoom(items)) {
     call.keys.push(...keysOf((group[0] as PendingAppend).draft.room));
     const { createdMs } = (group[0] as PendingAppend).draft.room;

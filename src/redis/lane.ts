@@ -175,6 +175,7 @@ export class AppendLane {
       const [outcome, offset, createdMs] = answer.slice(i * 3, i * 3 + 3) as [number, number, number];
       if (!item.open) return;
       if (outcome === 0) this.#onMissing(item);
+      else if (outcome === -2) settle(item, fullRoom());
       else if (outcome < 0) settle(item, this.#disagreement(item, offset));
       else if (!safe) settle(item, inDoubt());
       else {
@@ -297,6 +298,10 @@ export function settle(item: PendingAppend, error: ChatError): void {
 
 function settleCall({ items }: Call, error: ChatError, which = (_: PendingAppend) => true): void {
   for (const item of items) if (which(item)) settle(item, error);
+}
+
+function fullRoom(): ChatError {
+  return new ChatError('too_large', 'this room is full: it takes no more messages');
 }
 
 function inDoubt(): ChatError {

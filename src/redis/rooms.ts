@@ -1,4 +1,4 @@
-import { AGENT_USER, type RoomId, type UserId } from '../core/ids.js';
+import { AGENT_USER, LAST_NUMBER, type RoomId, type UserId } from '../core/ids.js';
 import type { Room, RoomKind } from '../core/model.js';
 import type { Head, RoomStore } from '../core/ports.js';
 import { fieldsOf } from './bulk.js';
@@ -151,6 +151,7 @@ export class RedisRooms implements RoomStore {
   async #create(kind: RoomKind, name: string, participants: readonly UserId[]): Promise<Room> {
     for (let tries = 0; tries < MAX_NUMBER_TRIES; tries += 1) {
       const id = await guard(this.#client.incr(keys.roomCounter));
+      if (id > LAST_NUMBER) break; // its messages would have no ids
       const key = keys.room(id);
       const args = [kind, name, JSON.stringify(participants)];
       const created = await this.#writes.write(key, (redis) =>

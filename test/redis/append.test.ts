@@ -1,5 +1,6 @@
 import t from 'tap';
 import { ChatError } from '../../src/core/errors.js';
+import { LAST_NUMBER } from '../../src/core/ids.js';
 import type { MessageEvent, Room } from '../../src/core/model.js';
 import type { Appended, Draft } from '../../src/core/ports.js';
 import { buildAppend, type PendingAppend } from '../../src/redis/batch.js';
@@ -208,6 +209,26 @@ t.test('appending', async (t) => {
     t.equal(await redis.hget(keys.room(broken.id), 'tip'), tip.replace(/^3 /, '2 '), 'the tip is as it was');
     t.strictSame(await faultsOf(sound, 1), []);
     await t.rejects(side.log.append(draftOf(broken)), { code: 'internal' });
+  });
+
+  t.test('stores nothing past the last offset that has an id in every room', async (t) => {
+    const [full, sound] = await neighbours();
+    await redis.hset(keys.room(full.id), 'tip', `${LAST_NUMBER - 1} 1 nonce`);
+    const answers = await call(redis, [draftOf(full, { key: 'last' }), draftOf(full), draftOf(sound)]);
+    t.strictSame(
+      answers.map(([outcome, offset]) => [outcome, offset]),
+      [
+        [1, LAST_NUMBER],
+        [-2, LAST_NUMBER],
+        [1, 1],
+      ],
+    );
+    await t.rejects(side.log.append(draftOf(full, { key: 'more' })), { code: 'too_large' });
+    t.equal((await entriesOf(full)).length, 1);
+    t.match(await redis.hget(keys.room(full.id), 'tip'), new RegExp(`^${LAST_NUMBER} `));
+    t.equal(await redis.exists(keys.sent(full.id, 'ann', 'more')), 0, 'the key is free');
+    const again = await side.log.append(draftOf(full, { key: 'last' }));
+    t.match(again, { offset: LAST_NUMBER, repeated: true });
   });
 
   t.test('trims a log to about the size wanted, and goes on counting', async (t) => {

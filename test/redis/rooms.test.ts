@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import t from 'tap';
+import { LAST_NUMBER } from '../../src/core/ids.js';
 import type { Room } from '../../src/core/model.js';
 import { keys } from '../../src/redis/keys.js';
 import { draftOf } from '../helpers/drafts.js';
@@ -35,6 +36,15 @@ t.test('rooms', OWN_SERVERS, async (t) => {
     t.match(spoken, { room, tip: { offset: 2, nonce: /./ } });
     t.equal(missing, undefined);
     t.strictSame(silent, { room: quiet, tip: { offset: 0, nonce: '' } });
+  });
+
+  t.test('no room has a number with which its messages would have no ids', async (t) => {
+    const counted = await redis.get(keys.roomCounter);
+    await redis.set(keys.roomCounter, LAST_NUMBER - 1);
+    t.equal((await rooms.createPublic('the last')).id, LAST_NUMBER);
+    await t.rejects(rooms.createPublic('one more'), { code: 'unavailable' });
+    t.equal(await redis.exists(keys.room(LAST_NUMBER + 1)), 0);
+    await redis.set(keys.roomCounter, counted as string);
   });
 
   t.test('the commands of one turn of many callers leave together', async (t) => {

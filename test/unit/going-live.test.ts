@@ -1,5 +1,7 @@
 import t from 'tap';
-import { type Sink, startWorld } from '../helpers/hub.js';
+import { encoder } from '../../src/dialects/rooms/encode.js';
+import type { RoomFeed } from '../../src/realtime/feed.js';
+import { Sink, startWorld } from '../helpers/hub.js';
 import { sleep, until } from '../helpers/wait.js';
 
 const upTo = (n: number, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => from + i);
@@ -51,6 +53,48 @@ t.test('a reader on its way from the log to live delivery', async (t) => {
       t.strictSame(sink.offsets, upTo(1_000));
     }
   });
+});
+
+t.test('a message that cannot be shown', async (t) => {
+  const world = await startWorld(t);
+  const faults: unknown[] = [];
+  world.stats.onFault = (error) => faults.push(error);
+  const [room, other] = [await world.newRoom(), await world.newRoom()];
+  const { sink: beside } = await world.read(other);
+
+  let broken = true;
+  const sink = new Sink();
+  const session = world.hub.session({
+    user: 'reader',
+    encoder: {
+      ...encoder,
+      message: (message, context) => {
+        if (broken && message.text === 'bad') throw new RangeError('no such id');
+        return encoder.message(message, context);
+      },
+    },
+    transport: sink,
+    onEvent: undefined,
+    oneRoom: true,
+  });
+  sink.session = session;
+  const [feed] = (await world.hub.open([room.id])) as [RoomFeed];
+  await session.read(feed, { from: 'newest' });
+  await world.append(room, 'first');
+  await has(sink, [1]);
+
+  // One call, and so one publication: all of it is handed out at once.
+  await Promise.all(['good', 'bad', 'more'].map((text) => world.append(room, text)));
+  await until('the log was tried too', () => faults.length >= 3);
+  await world.append(other, 'elsewhere');
+  await has(beside, [1]);
+  t.strictSame(sink.contents, ['first', 'good'], 'it holds up what comes after it in its own room');
+  broken = false;
+  await has(sink, upTo(4));
+  await world.append(room, 'last');
+  await has(sink, upTo(5));
+  t.strictSame(sink.contents, ['first', 'good', 'bad', 'more', 'last'], 'and each comes once');
+  t.notOk(session.closed);
 });
 
 t.test('a slow reader', async (t) => {

@@ -7,6 +7,7 @@ import {
   IdRangeError,
   isUserId,
   isWellFormed,
+  LAST_NUMBER,
   parseIntegerLike,
   parseNumericId,
   parseUuid,
@@ -68,6 +69,8 @@ t.test('a message id', async (t) => {
   });
 
   t.test('fits below 2^53, or fails loudly: right at the limit', async (t) => {
+    t.equal(foldMessageId(LAST_NUMBER, LAST_NUMBER), LAST_NUMBER ** 2 + 2 * LAST_NUMBER);
+    t.throws(() => foldMessageId(LAST_NUMBER + 1, LAST_NUMBER + 1), IdRangeError);
     const last = unfoldMessageId(MAX);
     t.equal(foldMessageId(last.room, last.offset), MAX);
     const reach = fc.integer({ min: MAX_ROOT - 2, max: MAX_ROOT + 2 });

@@ -13,21 +13,22 @@
 --
 -- KEYS   per room: room, log, recent, members (of an agent room: the questions without an answer), read;
 --        then per message of it: read ranges of the sender (not in a public room), idempotency key (if there is one)
--- ARGV   1 most entries a log keeps (0: all), 2 seconds an idempotency key is kept; then
+-- ARGV   1 most entries a log keeps (0: all), 2 seconds an idempotency key is kept, 3 the last offset of any log; then
 --        per room: `<number of messages> <when it was made (ms)>`;
 --        per message: `<nonce> <sender as a field name> <via> <flags>`, sender and text as JSON (`"...","..."`),
 --        attachments (JSON) if any, sender's profile (JSON) if any. The flags are five digits, 1 for yes: make the sender
 --        a member; there are read ranges, an idempotency key, attachments, a profile
 -- ANSWER three integers per message: 1 stored | 2 repeated | 0 no such room, any more | -1 log and tip
---        disagree; offset; created (ms)
+--        disagree | -2 the log is at its last offset; offset; created (ms)
 -- @include mark
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local nowText = string.format('%.0f', now)
 local keep = tonumber(ARGV[1])
+local last = tonumber(ARGV[3])
 local answer = {}
 local YES = string.byte('1')
-local n, k, a = 0, 1, 3
+local n, k, a = 0, 1, 4
 
 while a <= #ARGV do
   local roomKey, logKey, recentKey, membersKey, readKey = KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], KEYS[k + 4]
@@ -59,6 +60,8 @@ while a <= #ARGV do
       -- Written again, so that waiting for this call's writes covers the first one, whoever made it.
       redis.call('SET', sentKey, first, 'KEEPTTL')
       outcome = 2
+    elseif kind and offset >= last then
+      outcome = -2
     elseif kind then
       -- A clock set back must not make a message older than the one before it.
       local atText = createdText
