@@ -1,5 +1,5 @@
 import { LAST_NUMBER, type RoomId } from '../core/ids.js';
-import type { Room } from '../core/model.js';
+import type { Room, RoomKind } from '../core/model.js';
 import type { Appended, Draft } from '../core/ports.js';
 import { encodeId, keys, roomPartition } from './keys.js';
 
@@ -72,12 +72,13 @@ export function buildAppend(items: readonly PendingAppend[], keepMessages: numbe
   return call;
 }
 
-const kept = new Map<RoomId, readonly string[]>();
+/** By room, with its kind: after a fail-over a number may be that of a room of another kind. */
+const kept = new Map<RoomId, { kind: RoomKind; keys: readonly string[] }>();
 
 /** The keys that the script takes for a room: for those that talk they are made once. */
 function keysOf({ id, kind }: Room): readonly string[] {
   const known = kept.get(id);
-  if (known) return known;
+  if (known?.kind === kind) return known.keys;
   const made = [
     keys.room(id),
     keys.log(id),
@@ -86,7 +87,7 @@ function keysOf({ id, kind }: Room): readonly string[] {
     keys.read(id),
   ];
   if (kept.size >= KEPT_ROOMS) kept.clear();
-  kept.set(id, made);
+  kept.set(id, { kind, keys: made });
   return made;
 }
 
@@ -112,11 +113,14 @@ function flag(yes: boolean): string {
 
 function groupByRoom(items: readonly PendingAppend[]): PendingAppend[][] {
   if (items.length === 1) return [items as PendingAppend[]];
-  const groups = new Map<number, PendingAppend[]>();
+  const groups = new Map<string, PendingAppend[]>();
   for (const item of items) {
-    const group = groups.get(item.draft.room.id);
+    // A room that a fail-over lost may wait here beside the one that has its number now.
+    const { id, createdMs } = item.draft.room;
+    const room = `${id} ${createdMs}`;
+    const group = groups.get(room);
     if (group) group.push(item);
-    else groups.set(item.draft.room.id, [item]);
+    else groups.set(room, [item]);
   }
   return [...groups.values()];
 }

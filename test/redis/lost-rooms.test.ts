@@ -9,7 +9,7 @@ import type { Room } from '../../src/core/model.js';
 import { Rooms } from '../../src/core/rooms.js';
 import type { RoomFeed } from '../../src/realtime/feed.js';
 import { UserFeeds } from '../../src/realtime/user-feeds.js';
-import { keys } from '../../src/redis/keys.js';
+import { keys, roomPartition } from '../../src/redis/keys.js';
 import { draftOf } from '../helpers/drafts.js';
 import { redisSide, startWorld } from '../helpers/hub.js';
 import { startRedis } from '../helpers/redis.js';
@@ -62,6 +62,47 @@ t.test('rooms whose number is another one by now', OWN_SERVERS, async (t) => {
     await t.rejects(before.log.append(draftOf(old, { sender: 'a3' })), { code: 'not_found' });
     t.equal((await after.log.append(draftOf(other, { sender: 'c3' }))).offset, 1);
     t.equal((await after.log.readAfter(other.id, 0, 10)).length, 1);
+  });
+
+  t.test('nor when both are spoken to in one call', async (t) => {
+    const { old, other } = await reuse('a6', 'b6', 'c6', 'd6');
+    const [stored, refused] = await Promise.allSettled([
+      before.log.append(draftOf(other, { sender: 'c6', text: 'for d6' })),
+      before.log.append(draftOf(old, { sender: 'a6', text: 'for b6' })),
+    ]);
+    t.match(stored, { status: 'fulfilled', value: { offset: 1 } });
+    t.match(refused, { status: 'rejected', reason: { code: 'not_found' } });
+    t.same(
+      (await after.log.readAfter(other.id, 0, 10)).map(({ text }) => text),
+      ['for d6'],
+    );
+  });
+
+  t.test('a number that is of another kind of room now is written to as that kind is', async (t) => {
+    /** Loses a room that this node has spoken in; the next one made gets its number. */
+    const lose = async (room: Room): Promise<void> => {
+      await redis.del(keys.room(room.id), keys.log(room.id), keys.members(room.id));
+      await redis.set(keys.roomCounter, room.id - 1);
+      await sleep(2);
+    };
+    const asked = await before.rooms.createAgent('ann');
+    await before.log.append(draftOf(asked));
+    await lose(asked);
+    const said = await after.rooms.createPublic('a room');
+    t.equal(said.id, asked.id);
+    for (const offset of [1, 2]) t.equal((await before.log.append(draftOf(said))).offset, offset);
+    t.equal(await redis.hexists(keys.members(said.id), 'ann'), 1);
+
+    await lose(said);
+    const again = await after.rooms.createAgent('ann');
+    t.equal(again.id, said.id);
+    await redis.del(keys.agentPending(roomPartition(again.id)));
+    await before.log.append(draftOf(again));
+    t.equal(
+      await redis.zcard(keys.agentPending(roomPartition(again.id))),
+      1,
+      'the question awaits its answer',
+    );
   });
 
   t.test('nobody finds it in a list of their rooms', async (t) => {
