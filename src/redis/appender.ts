@@ -1,7 +1,7 @@
 import { Cluster, Redis } from 'ioredis';
 import type { Appended, Draft } from '../core/ports.js';
 import { type PendingAppend, partitionOf } from './batch.js';
-import { type Client, connectPrimary, disconnect, unavailable } from './connection.js';
+import { type Client, connectPrimary, disconnect, onNewPrimary, unavailable } from './connection.js';
 import { partitionSlot } from './keys.js';
 import {
   AppendLane,
@@ -28,6 +28,7 @@ export class Appender {
   readonly #name: string;
   readonly #options: LaneOptions;
   readonly #lanes = new Map<string, { lane: AppendLane; redis: Redis }>();
+  /** Who has spoken in which public room. */
   readonly #members = new Set<string>();
   #looking: NodeJS.Timeout | undefined;
   /** Drafts of a cluster that are to be routed anew, and their bytes. */
@@ -46,21 +47,25 @@ export class Appender {
       client instanceof Cluster
         ? { ...options, onePartition: true, misrouted: (items) => this.#onMisrouted(client, items) }
         : { ...options, onePartition: false };
+    onNewPrimary(client, () => this.#members.clear());
     if (client instanceof Redis) this.#addLane('', client);
     else client.on('refresh', () => this.#onRefresh(client));
   }
 
   append(draft: Draft): Promise<Appended> {
-    const pair = `${draft.room.id} ${draft.sender}`;
-    const join = draft.room.kind === 'public' && !this.#members.has(pair);
+    const { id, createdMs, kind } = draft.room;
+    const members = this.#members;
+    const pair = kind === 'public' ? `${id} ${createdMs} ${draft.sender}` : undefined;
     return new Promise((resolve, reject) => {
       this.#route({
         draft,
         since: performance.now(),
         bytes: Buffer.byteLength(draft.text) + ITEM_OVERHEAD_BYTES,
-        join,
+        get join() {
+          return pair !== undefined && !members.has(pair);
+        },
         open: true,
-        resolve: join ? (stored) => resolve(this.#remember(pair, stored)) : resolve,
+        resolve: pair === undefined ? resolve : (stored) => resolve(this.#remember(pair, stored)),
         reject,
       });
     });
@@ -135,6 +140,7 @@ export class Appender {
     const redis = connectPrimary(cluster, address);
     // It may be dead for good: who is primary now, nobody else asks for this client.
     redis.on('error', () => this.#lookAgain(cluster));
+    redis.on('ready', () => this.#members.clear()); // as with any new primary
     return this.#addLane(address, redis);
   }
 

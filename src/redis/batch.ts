@@ -19,7 +19,7 @@ export interface PendingAppend {
   /** When the caller asked, in ms of the monotonic clock. */
   readonly since: number;
   readonly bytes: number;
-  /** Whether the sender is to be made a member of the room. */
+  /** Whether the sender is to be made a member of the room: asked when it is sent, since another primary may not know. */
   readonly join: boolean;
   /** False once the caller has been answered: whatever comes later is nobody's business. */
   open: boolean;

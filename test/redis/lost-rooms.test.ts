@@ -127,6 +127,38 @@ t.test('rooms whose number is another one by now', OWN_SERVERS, async (t) => {
   });
 });
 
+t.test('who speaks in a public room', OWN_SERVERS, async (t) => {
+  const server = await startRedis(t);
+  const redis = new Redis(server.url);
+  t.teardown(() => redis.disconnect());
+  const side = redisSide(t, server);
+
+  t.test('becomes a member again when a fail-over lost that', async (t) => {
+    const room = await side.rooms.createPublic('a room');
+    const isMember = () => redis.hexists(keys.members(room.id), 'ann');
+    await side.log.append(draftOf(room));
+    t.equal(await isMember(), 1);
+    await redis.del(keys.members(room.id));
+    await side.log.append(draftOf(room));
+    t.equal(await isMember(), 0, 'Redis is not asked again while it is the same');
+    await server.ask('CLIENT KILL TYPE normal');
+    await side.log.append(draftOf(room));
+    t.equal(await isMember(), 1);
+  });
+
+  t.test('becomes one of the room that has the number of another', async (t) => {
+    const lost = await side.rooms.createPublic('lost');
+    await side.log.append(draftOf(lost));
+    await redis.del(keys.room(lost.id), keys.log(lost.id), keys.members(lost.id));
+    await redis.set(keys.roomCounter, lost.id - 1);
+    await sleep(2);
+    const room = await side.rooms.createPublic('a room');
+    t.equal(room.id, lost.id);
+    await side.log.append(draftOf(room));
+    t.equal(await redis.hexists(keys.members(room.id), 'ann'), 1);
+  });
+});
+
 t.test('live readers of a room that is gone', OWN_SERVERS, async (t) => {
   const world = await startWorld(t);
   const { rooms, fanOut } = world.side;
