@@ -10,7 +10,7 @@ import { keys } from './keys.js';
 /** How far back a nonce is looked up: past it the outcome stays in doubt. */
 const LOOKUP_ENTRIES = 4_096;
 const LOOKUP_PAGE = 256;
-/** An entry older than the send by this much ends the look-up: clocks differ by less. */
+/** An entry older than the send by this much ends the look-up: no two primaries' clocks differ by more. */
 const LOOKUP_MARGIN_MS = 60_000;
 
 /** Kills every connection named `name` but the one that asks. Resolves when the server has answered. */
@@ -27,7 +27,10 @@ export async function killOthers(redis: Redis, name: string): Promise<void> {
 /** Where a draft was found, or that the log does not tell. */
 export type Found = Message | 'unknown';
 
-/** The messages of `items` that stand in their logs; 'unknown' where the tail does not reach back far enough. */
+/**
+ * The messages of `items` that stand in their logs; 'unknown' where what is left of a log does not reach back far enough.
+ * Those that are in neither were never stored.
+ */
 export async function lookUp(redis: Redis, items: readonly PendingAppend[]): Promise<Map<string, Found>> {
   const byRoom = new Map<RoomId, PendingAppend[]>();
   for (const item of items) {
@@ -35,7 +38,13 @@ export async function lookUp(redis: Redis, items: readonly PendingAppend[]): Pro
     byRoom.set(room, [...(byRoom.get(room) ?? []), item]);
   }
   const found = new Map<string, Found>();
-  for (const [room, drafts] of byRoom) await lookUpRoom(redis, room, drafts, found);
+  // Entries bear the time of Redis: this node's clock may say anything.
+  const [seconds] = await redis.time();
+  const now = { atMs: Number(seconds) * 1_000, monotonic: performance.now() };
+  for (const [room, drafts] of byRoom) {
+    const oldest = Math.max(...drafts.map(({ since }) => now.monotonic - since));
+    await lookUpRoom(redis, room, drafts, now.atMs - oldest - LOOKUP_MARGIN_MS, found);
+  }
   return found;
 }
 
@@ -43,12 +52,12 @@ async function lookUpRoom(
   redis: Redis,
   room: RoomId,
   drafts: readonly PendingAppend[],
+  horizon: number,
   found: Map<string, Found>,
 ): Promise<void> {
   const wanted = new Set(drafts.map((item) => item.draft.nonce));
-  const oldest = Math.max(...drafts.map((item) => performance.now() - item.since));
-  const horizon = Date.now() - oldest - LOOKUP_MARGIN_MS;
   let end = '+';
+  let first = 1;
   for (let read = 0; read < LOOKUP_ENTRIES; read += LOOKUP_PAGE) {
     const page = (await redis.xrevrange(keys.log(room), end, '-', 'COUNT', LOOKUP_PAGE)) as StreamEntry[];
     for (const entry of page) {
@@ -56,8 +65,12 @@ async function lookUpRoom(
       if (wanted.delete(message.nonce)) found.set(message.nonce, message);
       if (message.createdMs < horizon) return;
       end = `(${entry[0]}`;
+      first = message.offset;
     }
-    if (page.length < LOOKUP_PAGE || wanted.size === 0) return;
+    if (wanted.size === 0) return;
+    if (page.length === LOOKUP_PAGE) continue;
+    if (first === 1) return;
+    break; // what stood before it was trimmed, and since the send for all that is known
   }
   for (const nonce of wanted) found.set(nonce, 'unknown');
 }
