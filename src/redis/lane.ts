@@ -273,7 +273,8 @@ export class AppendLane {
   #sweep(): void {
     const now = performance.now();
     const late = (item: PendingAppend) => now - item.since > SEND_DEADLINE_MS;
-    if (this.#queue.length > 0 && late(this.#queue[0] as PendingAppend)) {
+    // Not the first one alone: what was routed anew stands behind others that are younger.
+    if (this.#queue.some(late)) {
       for (const item of this.#queue) if (late(item)) settle(item, unavailable(new Error('send deadline')));
       this.#queue = this.#queue.filter((item) => item.open);
       this.#queuedBytes = this.#queue.reduce((sum, item) => sum + item.bytes, 0);
