@@ -3,14 +3,8 @@ import type { Appended, Draft } from '../core/ports.js';
 import { type PendingAppend, partitionOf } from './batch.js';
 import { type Client, connectPrimary, disconnect, onNewPrimary, unavailable } from './connection.js';
 import { partitionSlot } from './keys.js';
-import {
-  AppendLane,
-  type LaneOptions,
-  MAX_QUEUED,
-  MAX_QUEUED_BYTES,
-  SEND_DEADLINE_MS,
-  settle,
-} from './lane.js';
+import { AppendLane, type LaneOptions, MAX_QUEUED, MAX_QUEUED_BYTES, SEND_DEADLINE_MS } from './lane.js';
+import { settle } from './outcomes.js';
 
 /** How many (room, sender) pairs a node remembers as members, to spare Redis the question. */
 const KNOWN_MEMBERS = 50_000;

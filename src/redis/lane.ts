@@ -1,14 +1,14 @@
 import type { Redis } from 'ioredis';
-import { ChatError, notFound } from '../core/errors.js';
-import type { Room } from '../core/model.js';
+import type { ChatError } from '../core/errors.js';
 import { buildAppend, type PendingAppend, partitionOf, takeBatch } from './batch.js';
-import { isElsewhere, isReply, type Log, unavailable } from './connection.js';
-import { killOthers, lookUp } from './fence.js';
+import { isElsewhere, isReply, unavailable } from './connection.js';
+import { type Found, killOthers, lookUp } from './fence.js';
 import { keys, roomPartition } from './keys.js';
-import { runScript, scripts } from './scripts.js';
+import { inDoubt, settle, settleAnswered, settleStored, type Witnesses } from './outcomes.js';
+import { scripts } from './scripts.js';
 
 /** What a lane needs to know besides its connection. */
-export interface LaneOptions {
+export interface LaneOptions extends Witnesses {
   /** Most messages a log keeps; 0 keeps all. */
   readonly keepMessages: number;
   /** Whether a call may only touch one partition: on a cluster each has a slot of its own. */
@@ -17,9 +17,6 @@ export interface LaneOptions {
   readonly confirm: ((redis: Redis) => Promise<boolean>) | undefined;
   /** Redis answered that these belong elsewhere (nothing was written); undefined: fail them. */
   readonly misrouted?: (items: PendingAppend[], error: Error) => void;
-  /** Redis knows of no such room, any more: a fail-over may have lost it. */
-  readonly onMissing: (room: Room) => void;
-  readonly log: Log;
 }
 
 /** Drafts that went out together. */
@@ -29,6 +26,8 @@ interface Call {
   readonly turn: number;
   /** Monotonic ms. */
   readonly since: number;
+  /** Redis had forgotten the script: nothing of the call was stored. */
+  refused: boolean;
 }
 
 /** Calls without an answer on one connection. */
@@ -63,8 +62,10 @@ export class AppendLane {
   #doubtful: Call[] = [];
   #open = false;
   #sent = false;
-  /** Since when there is a connection (monotonic ms): one that is not open in time is given up. */
-  #connectedAt: number | undefined;
+  /** Since when there is a connection that is to be made ready (monotonic ms): one that is not in time is given up. */
+  #openingSince: number | undefined;
+  /** Redis forgot the script: nothing goes out until all calls are answered, and those refused are ahead of the others. */
+  #reloading = false;
   #flushScheduled = false;
   readonly #sweeper: NodeJS.Timeout;
 
@@ -74,7 +75,7 @@ export class AppendLane {
     this.#name = name;
     this.#options = options;
     redis.on('connect', () => {
-      this.#connectedAt = performance.now();
+      this.#openingSince = performance.now();
     });
     redis.on('ready', () => void this.#fence());
     redis.on('close', () => this.#onClose());
@@ -155,56 +156,43 @@ export class AppendLane {
   async #send(batch: PendingAppend[]): Promise<void> {
     const built = buildAppend(batch, this.#options.keepMessages);
     this.#turns += 1;
-    const call: Call = { items: built.items, turn: this.#turns, since: performance.now() };
+    const call: Call = { items: built.items, turn: this.#turns, since: performance.now(), refused: false };
     this.#inFlight.add(call);
     this.#sent = true;
     try {
-      const script = runScript(this.#redis, scripts.append, built.keys, built.args);
+      const script = this.#redis.evalsha(scripts.append.sha, built.keys.length, ...built.keys, ...built.args);
       // Sent right behind the script, on the connection whose writes it waits for.
       const confirmed = this.#options.confirm?.(this.#redis) ?? Promise.resolve(true);
       const [answer, safe] = await Promise.all([script, confirmed]);
-      if (this.#inFlight.delete(call)) this.#settleAll(call.items, answer as number[], safe);
+      if (this.#inFlight.delete(call)) settleAnswered(call.items, answer as number[], safe, this.#options);
     } catch (error) {
       if (this.#inFlight.delete(call)) this.#onFailedCall(call, error);
     }
+    if (this.#reloading && this.#inFlight.size === 0) void this.#prepare();
     this.#schedule();
-  }
-
-  #settleAll(items: PendingAppend[], answer: number[], safe: boolean): void {
-    items.forEach((item, i) => {
-      const [outcome, offset, createdMs] = answer.slice(i * 3, i * 3 + 3) as [number, number, number];
-      if (!item.open) return;
-      if (outcome === 0) this.#onMissing(item);
-      else if (outcome === -2) settle(item, fullRoom());
-      else if (outcome < 0) settle(item, this.#disagreement(item, offset));
-      else if (!safe) settle(item, inDoubt());
-      else {
-        item.open = false;
-        item.resolve({ offset, createdMs, repeated: outcome === 2 });
-      }
-    });
-  }
-
-  #onMissing(item: PendingAppend): void {
-    this.#options.onMissing(item.draft.room);
-    settle(item, notFound('room'));
-  }
-
-  #disagreement(item: PendingAppend, tip: number): ChatError {
-    this.#options.log.error({ room: item.draft.room.id, tip }, 'log and tip of a room disagree');
-    return new ChatError('internal', 'the message could not be stored');
   }
 
   #onFailedCall(call: Call, error: unknown): void {
     // An error reply comes before the first write: nothing of the call was stored.
-    if (isReply(error)) {
+    if (isReply(error) && error.message.startsWith('NOSCRIPT')) this.#refuse(call);
+    else if (isReply(error)) {
       if (isElsewhere(error) && this.#options.misrouted) this.#options.misrouted(call.items, error);
       else settleCall(call, unavailable(error));
-      return;
+    } else {
+      this.#doubtful.push(call);
+      // Whatever broke the call, this connection is not to be trusted with the next one.
+      if (this.#open || this.#reloading) this.#giveUp();
     }
+  }
+
+  // Sent again at once it would stand behind those that are under way, which are refused too unless others load the script.
+  #refuse(call: Call): void {
+    call.refused = true;
     this.#doubtful.push(call);
-    // Whatever broke the call, this connection is not to be trusted with the next one.
-    if (this.#open) this.#giveUp();
+    if (this.#reloading) return;
+    this.#open = false;
+    this.#reloading = true;
+    this.#openingSince = performance.now();
   }
 
   /** Gives this connection up for a new one; nothing more is asked of it, and what it still says is not heard. */
@@ -215,20 +203,27 @@ export class AppendLane {
 
   #onClose(): void {
     this.#open = false;
-    this.#connectedAt = undefined;
+    this.#reloading = false;
+    this.#openingSince = undefined;
     this.#doubtful.push(...this.#inFlight);
     this.#inFlight.clear();
   }
 
   async #fence(): Promise<void> {
+    // Nothing is in doubt of a connection that never sent anything.
+    await this.#prepare(this.#sent ? () => killOthers(this.#redis, this.#name) : undefined);
+  }
+
+  /** Makes the connection ready for the next call, after `first`. Never throws: one that fails is given up. */
+  async #prepare(first?: () => Promise<void>): Promise<void> {
+    this.#reloading = false;
     try {
-      // Nothing is in doubt of a connection that never sent anything.
-      if (this.#sent) await killOthers(this.#redis, this.#name);
+      await first?.();
       await this.#resolveDoubts();
-      // Loaded before it is used: a call that has to send its text again would be overtaken by the next one.
+      // Loaded before it is used: a call that has to be sent again would be overtaken by the next one.
       await this.#redis.script('LOAD', scripts.append.source);
     } catch (error) {
-      this.#options.log.warn({ error: String(error) }, 'fencing an append connection failed');
+      this.#options.log.warn({ error: String(error) }, 'making an append connection ready failed');
       if (isReply(error)) await new Promise((resolve) => setTimeout(resolve, FENCE_RETRY_MS));
       this.#redis.disconnect(true);
       return;
@@ -239,26 +234,19 @@ export class AppendLane {
 
   async #resolveDoubts(): Promise<void> {
     // One that went out while the connection was breaking has failed before those ahead of it.
-    this.#doubtful.sort((a, b) => a.turn - b.turn);
-    const doubts = this.#doubtful.flatMap(({ items }) => items).filter((item) => item.open);
-    if (doubts.length === 0) {
-      this.#doubtful = [];
-      return;
-    }
-    const found = await lookUp(this.#redis, doubts);
+    const calls = this.#doubtful.sort((a, b) => a.turn - b.turn);
+    const unsure = calls.flatMap(({ items, refused }) => (refused ? [] : items.filter(({ open }) => open)));
+    const found = unsure.length > 0 ? await lookUp(this.#redis, unsure) : new Map<string, Found>();
     const { confirm } = this.#options;
-    const safe = confirm ? await this.#confirmAnew(confirm, doubts[0] as PendingAppend) : true;
+    const safe = confirm && unsure[0] ? await this.#confirmAnew(confirm, unsure[0]) : true;
     this.#doubtful = [];
     const again: PendingAppend[] = [];
-    for (const item of doubts) {
+    for (const item of calls.flatMap(({ items }) => items)) {
       const outcome = found.get(item.draft.nonce);
       if (!item.open) continue;
       if (outcome === undefined) again.push(item);
       else if (outcome === 'unknown' || !safe) settle(item, inDoubt());
-      else {
-        item.open = false;
-        item.resolve({ offset: outcome.offset, createdMs: outcome.createdMs, repeated: false });
-      }
+      else settleStored(item, outcome.offset, outcome.createdMs, false);
     }
     for (const item of again) this.#queuedBytes += item.bytes;
     this.#queue = [...again, ...this.#queue];
@@ -284,33 +272,12 @@ export class AppendLane {
       if (this.#open && now - call.since > CALL_DEADLINE_MS) this.#giveUp();
     }
     // It connected, and then died without a word before it was fenced.
-    if (!this.#open && this.#connectedAt !== undefined && now - this.#connectedAt > CALL_DEADLINE_MS)
+    if (!this.#open && this.#openingSince !== undefined && now - this.#openingSince > CALL_DEADLINE_MS)
       this.#giveUp();
     for (const call of this.#doubtful) settleCall(call, inDoubt(), late);
   }
 }
 
-/** Fails a draft, unless its caller has been answered. */
-export function settle(item: PendingAppend, error: ChatError): void {
-  if (!item.open) return;
-  item.open = false;
-  item.reject(error);
-}
-
 function settleCall({ items }: Call, error: ChatError, which = (_: PendingAppend) => true): void {
   for (const item of items) if (which(item)) settle(item, error);
-}
-
-function fullRoom(): ChatError {
-  return new ChatError('too_large', 'this room is full: it takes no more messages');
-}
-
-function inDoubt(): ChatError {
-  return new ChatError(
-    'in_doubt',
-    'the message may or may not have been stored; repeat it with the same key',
-    {
-      retryAfterS: 1,
-    },
-  );
 }

@@ -8,12 +8,14 @@ import { partitionSlot, roomPartition } from '../../src/redis/keys.js';
 import type { RedisSide } from '../../src/redis/side.js';
 import { draftOf } from '../helpers/drafts.js';
 import { redisSide } from '../helpers/hub.js';
+import { startProxy } from '../helpers/proxy.js';
 import { type RedisServer, startRedis } from '../helpers/redis.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
 import { OWN_SERVERS, onlyOn } from '../helpers/topology.js';
 
 const ROUNDS = 25;
 const MOVES = 12;
+const FLUSHES = 6;
 const SENDS = 120;
 /** What befalls the server does so while about this many of them have been sent. */
 const HALFWAY = 60;
@@ -66,6 +68,19 @@ t.test(
     }
   },
 );
+
+t.test('so do those that a server refuses because it forgot its scripts', ONE, async (t) => {
+  const redis = await startRedis(t);
+  const proxy = await startProxy(t, redis.port);
+  const side = redisSide(t, { env: {}, target: { ...redis.target, urls: [proxy.url] } });
+  const room = await side.rooms.createPublic('a room');
+  proxy.delayMs = 2; // several calls are under way at once
+  for (let round = 0; round < FLUSHES; round += 1) {
+    const offsets = await row(side, room, () => redis.ask('SCRIPT FLUSH'));
+    t.equal(offsets.length, SENDS, 'all are stored');
+    t.same(offsets, ascending(offsets), `round ${round}: in order`);
+  }
+});
 
 t.test('so do those whose slot moved', OWN_SERVERS, async (t) => {
   const cluster = await startRedisCluster(t, { primaries: 3 });
