@@ -34,7 +34,11 @@ export class Appender {
   #closed = false;
 
   /** `client`: with role `appends`, used by nothing else, named `name`. */
-  constructor(client: Client, name: string, options: Omit<LaneOptions, 'misrouted' | 'onePartition'>) {
+  constructor(
+    client: Client,
+    name: string,
+    options: Omit<LaneOptions, 'misrouted' | 'onePartition' | 'serves'>,
+  ) {
     this.#client = client;
     this.#name = name;
     this.#options =
@@ -139,7 +143,8 @@ export class Appender {
   }
 
   #addLane(address: string, redis: Redis): { lane: AppendLane; redis: Redis } {
-    const entry = { lane: new AppendLane(redis, this.#name, this.#options), redis };
+    const serves = (partition: number) => (this.#addressOf(partition) ?? address) === address;
+    const entry = { lane: new AppendLane(redis, this.#name, { ...this.#options, serves }), redis };
     this.#lanes.set(address, entry);
     return entry;
   }

@@ -15,6 +15,8 @@ export interface LaneOptions extends Witnesses {
   readonly onePartition: boolean;
   /** Waits until what this connection wrote is as safe as configured; false when it is not in time. */
   readonly confirm: ((redis: Redis) => Promise<boolean>) | undefined;
+  /** Whether the drafts of this partition go over this connection, as far as is known; undefined: all do. */
+  readonly serves?: (partition: number) => boolean;
   /** Redis answered that these belong elsewhere (nothing was written); undefined: fail them. */
   readonly misrouted?: (items: PendingAppend[], error: Error) => void;
 }
@@ -244,12 +246,19 @@ export class AppendLane {
     for (const item of calls.flatMap(({ items }) => items)) {
       const outcome = found.get(item.draft.nonce);
       if (!item.open) continue;
-      if (outcome === undefined) again.push(item);
+      if (outcome === undefined) this.#queueAgain(item, again);
       else if (outcome === 'unknown' || !safe) settle(item, inDoubt());
       else settleStored(item, outcome.offset, outcome.createdMs, false);
     }
     for (const item of again) this.#queuedBytes += item.bytes;
     this.#queue = [...again, ...this.#queue];
+  }
+
+  // Where its partition is another primary's by now, others that were sent after it may be stored there.
+  #queueAgain(item: PendingAppend, again: PendingAppend[]): void {
+    if (this.#options.serves?.(partitionOf(item)) === false)
+      settle(item, unavailable(new Error('its slot moved while it was in doubt')));
+    else again.push(item);
   }
 
   // A wait covers what its own connection wrote: a write behind the found ones stands for them.
