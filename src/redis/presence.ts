@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { RoomId, UserId } from '../core/ids.js';
 import type { Presence } from '../core/ports.js';
-import { type Client, guard, type Log, primariesChanged } from './connection.js';
+import { type Client, COMMAND_DEADLINE_MS, guard, type Log, primariesChanged } from './connection.js';
 import { channels, decodeId, encodeId, keys, PARTITIONS, roomPartition, userPartition } from './keys.js';
 import { Registrar } from './registrar.js';
 import { runScript, scripts } from './scripts.js';
@@ -25,9 +25,16 @@ export class RedisPresence implements Presence {
   readonly #primariesChanged: () => boolean;
   #node: string;
   #first = true;
+  /** Names that this node had, which may yet be written under. */
+  readonly #former = new Set<string>();
+  /** Redis may lack what it was told. */
+  #repeat = false;
   #touched = { minute: 0, users: new Set<UserId>() };
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
+  /** One after the other. Undefined until the first. */
+  #beats: Promise<void> | undefined;
+  #evicting = false;
   #renewedAt = 0;
   #redisBackAt = performance.now();
   /** When this node took its first lease. */
@@ -44,18 +51,16 @@ export class RedisPresence implements Presence {
     this.#primariesChanged = primariesChanged(client);
     client.on('ready', () => {
       this.#redisBackAt = performance.now();
-      this.#registrar.repeatAll(); // it may lack its last second
+      this.#repeat = true; // it may lack its last second
+      // This node may have been away for longer than its lease, and somebody has cleaned up after it.
+      this.#registrar.writeUntil(0);
+      if (this.#beats) this.#renew();
     });
   }
 
   /** Takes the lease, now or when Redis comes; then keeps it. */
   start(): void {
-    const beat = () => {
-      void this.#beat().finally(() => {
-        if (!this.#closed) this.#timer = setTimeout(beat, RENEW_MS);
-      });
-    };
-    beat();
+    this.#renew();
   }
 
   enter(room: RoomId, user: UserId): void {
@@ -108,7 +113,7 @@ export class RedisPresence implements Presence {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#registrar.close();
-    await this.#lease(graceMs, false).catch(() => undefined); // without Redis it ends by itself
+    await this.#lease(this.#node, graceMs, false).catch(() => undefined); // without Redis it ends by itself
   }
 
   /** The newest sign of life of any of these nodes. A dead one stops counting with its lease, cleaned up or not. */
@@ -124,31 +129,60 @@ export class RedisPresence implements Presence {
     return `${this.#base}.${randomBytes(6).toString('base64url')}`;
   }
 
+  /** Gives a sign of life, after the one under way, and from then on again and again. */
+  #renew(): void {
+    this.#beats = (this.#beats ?? Promise.resolve()).then(async () => {
+      clearTimeout(this.#timer);
+      if (this.#closed) return;
+      await this.#beat();
+      if (!this.#closed) this.#timer = setTimeout(() => this.#renew(), RENEW_MS);
+    });
+  }
+
   async #beat(): Promise<void> {
+    const begun = performance.now();
     try {
-      if ((await this.#lease(LEASE_MS, this.#first)) === 0) {
-        this.leasesLost += 1;
-        this.#log.warn({ node: this.#node }, 'the lease ran out; coming back as a new incarnation');
-        this.#node = this.#newIncarnation();
-        await this.#lease(LEASE_MS, true);
-        this.#registrar.repeatAll();
-        this.#redisBackAt = performance.now(); // it hung, or this node did: maybe for the others as well
+      if ((await this.#lease(this.#node, LEASE_MS, this.#first)) === 0) {
+        this.#comeBackAnew();
+        await this.#lease(this.#node, LEASE_MS, true);
       }
       this.#first = false;
+      await this.#endFormer();
       this.#renewedAt = performance.now();
       this.#leasedSince = Math.min(this.#leasedSince, this.#renewedAt);
-      if (this.#primariesChanged()) this.#registrar.repeatAll(); // it may lack its last second
-      this.#registrar.resume();
+      if (this.#primariesChanged() || this.#repeat) this.#registrar.repeatAll(); // it may lack its last second
+      this.#repeat = false;
+      this.#registrar.writeUntil(begun + LEASE_MS);
       // Nobody cleans up within one lease after Redis came back: the others' leases ran out meanwhile too.
-      if (this.#renewedAt - this.#redisBackAt > LEASE_MS) await this.#evictExpired();
+      if (this.#renewedAt - this.#redisBackAt > LEASE_MS) void this.#evictExpired();
     } catch (error) {
       this.#redisBackAt = performance.now(); // not before now
       this.#log.warn({ error: String(error) }, 'renewing the lease failed');
     }
   }
 
-  async #lease(ms: number, first: boolean): Promise<number> {
-    const args = [this.#node, ms, first ? '1' : '0'];
+  #comeBackAnew(): void {
+    this.leasesLost += 1;
+    this.#log.warn({ node: this.#node }, 'the lease ran out; coming back as a new incarnation');
+    this.#registrar.writeUntil(0);
+    this.#former.add(this.#node);
+    this.#node = this.#newIncarnation();
+    this.#first = true;
+    this.#repeat = true;
+    this.#redisBackAt = performance.now(); // it hung, or this node did: maybe for the others as well
+  }
+
+  // Whoever cleaned up did so before the last writes under that name, or never will when the leases were lost. So the name
+  // gets one more lease, as long as a write may be under way: when that runs out everything is cleaned up.
+  async #endFormer(): Promise<void> {
+    for (const node of this.#former) {
+      await this.#lease(node, COMMAND_DEADLINE_MS, true);
+      this.#former.delete(node);
+    }
+  }
+
+  async #lease(node: string, ms: number, first: boolean): Promise<number> {
+    const args = [node, ms, first ? '1' : '0'];
     return (await guard(runScript(this.#client, scripts.renewLease, [keys.nodes], args))) as number;
   }
 
@@ -158,30 +192,41 @@ export class RedisPresence implements Presence {
     return (answer as (number | string)[]).map(Number) as [number, ...number[]];
   }
 
+  // Beside the signs of life: cleaning up after many people takes longer than a lease.
   async #evictExpired(): Promise<void> {
-    const [nowMs] = await this.#leases([]);
-    const expired = await guard(
-      this.#client.zrange(keys.nodes, '-inf', String(nowMs), 'BYSCORE', 'WITHSCORES'),
-    );
-    for (let i = 0; i < expired.length; i += 2) {
-      const node = expired[i] as string;
-      const claimed = await guard(this.#client.set(keys.eviction(node), this.#node, 'PX', EVICTION_MS, 'NX'));
-      if (claimed === 'OK') await this.#evict(node, Number(expired[i + 1]) - LEASE_MS);
+    if (this.#evicting) return;
+    this.#evicting = true;
+    try {
+      const [nowMs] = await this.#leases([]);
+      const expired = await guard(
+        this.#client.zrange(keys.nodes, '-inf', String(nowMs), 'BYSCORE', 'WITHSCORES'),
+      );
+      for (let i = 0; i < expired.length; i += 2) {
+        const node = expired[i] as string;
+        const claimed = await guard(
+          this.#client.set(keys.eviction(node), this.#node, 'PX', EVICTION_MS, 'NX'),
+        );
+        if (claimed === 'OK') await this.#evict(node, Number(expired[i + 1]));
+      }
+    } catch (error) {
+      this.#log.warn({ error: String(error) }, 'cleaning up failed; it is tried again');
+    } finally {
+      this.#evicting = false;
     }
   }
 
   // Every step can be repeated; the node's own entry goes last, so that a survivor that dies half-way
   // leaves the rest to the next one.
-  async #evict(node: string, lastSignMs: number): Promise<void> {
+  async #evict(node: string, deadlineMs: number): Promise<void> {
     this.#log.info({ node }, 'cleaning up after a node whose lease ran out');
     for (let partition = 0; partition < PARTITIONS; partition += 1) {
       const entries = await guard(this.#client.smembers(keys.nodeEntries(partition, node)));
       for (const entry of entries) {
         if (entry.startsWith('r')) await this.#leave(node, Number(entry.slice(1)), []);
-        else await this.#setOnline(node, decodeId(entry.slice(1)), false, lastSignMs);
+        else await this.#setOnline(node, decodeId(entry.slice(1)), false, deadlineMs - LEASE_MS);
       }
     }
-    await guard(this.#client.zrem(keys.nodes, node));
+    await guard(runScript(this.#client, scripts.endLease, [keys.nodes], [node, deadlineMs]));
   }
 
   #enter(room: RoomId, user: UserId): Promise<unknown> {

@@ -31,12 +31,13 @@ export class Registrar {
   readonly #entries = new Map<string, Entry>();
   readonly #dirty = new Set<string>();
   #running = 0;
-  #paused = true;
+  /** Until when it may write (monotonic ms). */
+  #until = 0;
   #closed = false;
 
-  /** Starts to write; before the node has a lease nothing is written that nobody would clean up. */
-  resume(): void {
-    this.#paused = false;
+  /** Writes until then (monotonic ms), which is not at all when it is past: without a lease nobody would clean up after it. */
+  writeUntil(ms: number): void {
+    this.#until = ms;
     this.#pump();
   }
 
@@ -101,7 +102,7 @@ export class Registrar {
 
   #pump(): void {
     for (const key of this.#dirty) {
-      if (this.#paused || this.#closed || this.#running >= CONCURRENT) return;
+      if (this.#closed || performance.now() >= this.#until || this.#running >= CONCURRENT) return;
       this.#dirty.delete(key);
       this.#running += 1;
       void this.#write(key).finally(() => {

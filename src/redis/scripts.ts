@@ -25,6 +25,7 @@ export const scripts = {
   agentLease: load('agent_lease'),
   append: load('append'),
   createRoom: load('create_room'),
+  endLease: load('end_lease'),
   ensureUser: load('ensure_user'),
   claimPair: load('claim_pair'),
   enter: load('enter'),

@@ -3,13 +3,15 @@ import t from 'tap';
 import type { PresenceEvent } from '../../src/core/model.js';
 import { decodeEvents } from '../../src/redis/events.js';
 import { channels, encodeId, keys, roomPartition, userPartition } from '../../src/redis/keys.js';
+import { Registrar } from '../../src/redis/registrar.js';
 import { runScript, scripts } from '../../src/redis/scripts.js';
 import { redisSide } from '../helpers/hub.js';
-import { clientOf } from '../helpers/redis.js';
+import { startProxy } from '../helpers/proxy.js';
+import { clientOf, startRedis } from '../helpers/redis.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
 import { rng } from '../helpers/rng.js';
 import { OWN_SERVERS, startAnyRedis } from '../helpers/topology.js';
-import { until } from '../helpers/wait.js';
+import { sleep, until } from '../helpers/wait.js';
 
 t.test('counting who is where', async (t) => {
   const server = await startAnyRedis(t);
@@ -194,6 +196,98 @@ t.test('counting who is where', async (t) => {
     t.equal(await renew('a', 60_000), 0);
     t.equal(await redis.zscore(keys.nodes, 'a'), '1', 'and nothing was written');
     t.equal(await renew('a.2', 60_000, true), 1);
+  });
+
+  t.test('a lease is ended by who saw it run out, unless it was given again since', async (t) => {
+    const end = (node: string, deadline: string) =>
+      runScript(redis, scripts.endLease, [keys.nodes], [node, deadline]);
+    await redis.zadd(keys.nodes, '1763710000123', 'c');
+    t.equal(await end('c', '1763710000122'), 0);
+    t.equal(await redis.zscore(keys.nodes, 'c'), '1763710000123');
+    t.equal(await end('c', '1763710000123'), 1);
+    t.equal(await redis.zscore(keys.nodes, 'c'), null);
+    t.equal(await end('c', '1763710000123'), 0);
+  });
+});
+
+t.test('nothing is written before there is a lease, nor when it is over', async (t) => {
+  const written: string[] = [];
+  const registrar = new Registrar();
+  t.teardown(() => registrar.close());
+  const add = (name: string) =>
+    registrar.add(name, () => ({ apply: async (present) => void written.push(`${name} ${present}`) }));
+  add('a');
+  t.strictSame(written, []);
+  registrar.writeUntil(performance.now() + 60_000);
+  t.strictSame(written, ['a true']);
+  await sleep(0);
+  registrar.writeUntil(performance.now() - 1);
+  add('b');
+  registrar.remove('a', 0);
+  registrar.repeatAll();
+  await sleep(0);
+  t.strictSame(written, ['a true']);
+  registrar.writeUntil(performance.now() + 60_000);
+  t.strictSame(written.slice(1).sort(), ['a false', 'b true']);
+});
+
+t.test('a node that was taken for dead', OWN_SERVERS, async (t) => {
+  const server = await startRedis(t);
+  const redis = clientOf(t, server);
+  const here = () => redis.hgetall(keys.here(1));
+
+  /** Somebody in room 1 on a node behind a proxy. */
+  const begin = async () => {
+    const proxy = await startProxy(t, server.port);
+    const before = await redis.zrange(keys.nodes, '0', '-1');
+    const side = redisSide(t, { target: { ...server.target, urls: [proxy.url] }, env: {} });
+    side.presence.start();
+    side.presence.enter(1, 'ann');
+    const entered = async () => Object.keys(await here()).find((name) => name.startsWith('ann|'));
+    const node = (await until('she is there', entered)).slice('ann|'.length);
+    t.notOk(before.includes(node));
+    return { proxy, presence: side.presence, node };
+  };
+  /** Who has a lease beside `node`. */
+  const others = async (node: string) =>
+    (await redis.zrange(keys.nodes, '0', '-1')).filter((name) => name !== node);
+  const onlyOn = (node: string) => ({ [`ann|${node}`]: '1', [`|${node}`]: '1', ann: '1', '#': '1' });
+
+  t.test('when it is cut off it writes nothing under the name that was cleaned up', async (t) => {
+    const { proxy, presence, node } = await begin();
+    proxy.rule = () => 'cut';
+    for (const passage of proxy.open) passage.cut();
+    // As the survivors do.
+    const touched = [keys.here(1), keys.nodeEntries(roomPartition(1), node)];
+    await runScript(redis, scripts.leave, touched, [node, 1, channels.room(1), 0]);
+    await redis.zrem(keys.nodes, node);
+    t.strictSame(await here(), {});
+    proxy.rule = () => 'pass';
+    await until('she is there again', async () => (await here()).ann);
+    await until('the node has another name', () => presence.leasesLost === 1);
+    const [name = ''] = await until('it has a lease', async () => {
+      const found = await others(node);
+      return found.length > 0 && found;
+    });
+    await until('she is there under it', async () => (await here())[`ann|${name}`]);
+    t.strictSame(await here(), onlyOn(name));
+    presence.leave(1, 'ann', 0);
+    await until('nobody is left', async () => Object.keys(await here()).length === 0);
+    await presence.close(0);
+  });
+
+  t.test('what it wrote under its old name is cleaned up though the lease was lost', async (t) => {
+    await redis.del(keys.nodes);
+    const { presence, node } = await begin();
+    await redis.del(keys.nodes);
+    await until('the node has another name', () => presence.leasesLost === 1);
+    const [name = ''] = await until('it has a lease', async () => {
+      const found = await others(node);
+      return found.length > 0 && found;
+    });
+    await until('only that is left', async () => !(`ann|${node}` in (await here())), 30_000, 100);
+    t.strictSame(await here(), onlyOn(name));
+    await until('the old one is over', async () => (await redis.zscore(keys.nodes, node)) === null);
   });
 });
 
