@@ -66,7 +66,13 @@ const APPENDS: RedisOptions = {
 };
 
 /** For subscriptions: the owner makes them anew after every reconnect, because it must know when. */
-const SUBSCRIPTIONS: RedisOptions = { ...COMMON, autoResubscribe: false, maxRetriesPerRequest: 0 };
+const SUBSCRIPTIONS: RedisOptions = {
+  ...COMMON,
+  autoResubscribe: false,
+  maxRetriesPerRequest: 0,
+  // It says nothing for as long as nothing is published; but it answers who connects or subscribes.
+  socketTimeout: 2 * COMMAND_DEADLINE_MS,
+};
 
 /**
  * For writes that are waited for: a connection that does not come back, so that a wait is never for what another one wrote.

@@ -6,7 +6,8 @@ import t, { type Test } from 'tap';
 import { type Client, connect, disconnect } from '../../src/redis/connection.js';
 import { channels } from '../../src/redis/keys.js';
 import { Subscriptions } from '../../src/redis/subscriptions.js';
-import type { RedisPlace, RedisServer } from '../helpers/redis.js';
+import { type Passage, startProxy } from '../helpers/proxy.js';
+import { type RedisPlace, type RedisServer, startRedis } from '../helpers/redis.js';
 import { startRedisCluster } from '../helpers/redis-cluster.js';
 import { OWN_SERVERS, startAnyRedis } from '../helpers/topology.js';
 import { type Owner, sleep, until } from '../helpers/wait.js';
@@ -104,6 +105,25 @@ t.test('given up again and again while a primary of a cluster hangs', OWN_SERVER
     return heard.size === ROOMS;
   };
   t.ok(await until('all are heard', hears, 30_000));
+});
+t.test('a connection that goes silent while it is being made is made anew', OWN_SERVERS, async (t) => {
+  const server = await startRedis(t);
+  const proxy = await startProxy(t, server.port);
+  const target = { ...server.target, urls: [proxy.url] };
+  const { subscriptions, clients, publishAll, heard, renewed } = await scene(t, { target, env: {} });
+  await subscriptions.subscribe(names);
+  let silent: Passage | undefined;
+  proxy.rule = (passage, _, data) => {
+    if (data.includes('listener')) silent ??= passage;
+    return passage === silent ? 'swallow' : 'pass';
+  };
+  for (const passage of proxy.open) passage.cut();
+  await until('it has said who it is', () => silent);
+  t.equal(clients[0]?.status, 'connect', 'and hears nothing');
+  await until('all were made anew', () => renewed.size === ROOMS, 20_000);
+  await publishAll();
+  await until('all are heard', () => heard.size === ROOMS);
+  t.equal(clients.length, 1, 'by the client itself');
 });
 t.test('a cluster', OWN_SERVERS, async (t) => suite(t, await startRedisCluster(t)));
 
