@@ -29,6 +29,9 @@ export interface Log {
 /** How long a command may take, in ms, before its caller hears that Redis is away. */
 export const COMMAND_DEADLINE_MS = 3_000;
 
+/** How long a sentinel may take to say who is primary, in ms. */
+const SENTINEL_DEADLINE_MS = 1_000;
+
 /**
  * How often a cluster is asked who serves which slots, in ms: a client that gets no MOVED, because it only listens or its
  * primary is dead, learns of a fail-over by asking.
@@ -121,6 +124,8 @@ function connectOne(target: RedisTarget, options: RedisOptions): Redis {
     sentinels: [...target.sentinels],
     name: target.sentinelName as string,
     sentinelRetryStrategy: retryDelay,
+    // One that hangs is passed over, for the next one to be asked.
+    sentinelCommandTimeout: SENTINEL_DEADLINE_MS,
     // Reconnect as soon as a Sentinel announces another primary, not when the old connection dies.
     failoverDetector: true,
   });

@@ -19,3 +19,16 @@ t.test('a client that was ended waits for no more news from the sentinels', OWN_
   await until('its connections are gone', async () => (await waiting()) === 0);
   t.equal(client.status, 'end');
 });
+
+t.test('a sentinel that hangs is passed over', OWN_SERVERS, async (t) => {
+  const { target } = await startSentinels(t);
+  const [first = { host: '', port: 0 }] = target.sentinels;
+  const pid = Number(/process_id:(\d+)/.exec(await askRedis(first.port, 'INFO server'))?.[1]);
+  process.kill(pid, 'SIGSTOP');
+  t.teardown(() => process.kill(pid, 'SIGCONT')); // only then it can be ended
+  for (const role of ['commands', 'appends', 'subscriptions'] as const) {
+    const client = connect(target, role, 'a-client', quiet);
+    t.teardown(() => disconnect(client));
+    t.ok(await until(`${role} are connected`, () => client.status === 'ready'));
+  }
+});
