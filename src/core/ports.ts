@@ -59,7 +59,10 @@ export interface Log {
   readOne(room: RoomId, offset: Offset): Promise<Message | undefined>;
   /** The newest position of each room, in the order asked; offset 0 for an empty room. */
   tips(rooms: readonly RoomId[]): Promise<Position[]>;
-  /** Of `rooms`, those with an append in the last minute, and the second of the newest (Redis time, in ms). */
+  /**
+   * Of `rooms`, those with an append in the last minute, and the second of the newest (Redis time, in ms); without those
+   * whose primary does not answer, while another one does.
+   */
   recentlyAppended(rooms: Pick<ReadonlySet<RoomId>, 'keys' | 'has'>): Promise<Map<RoomId, number>>;
 }
 

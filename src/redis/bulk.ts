@@ -1,5 +1,5 @@
 import { Cluster, type Redis } from 'ioredis';
-import { type Client, guard } from './connection.js';
+import { type Client, guard, unavailable } from './connection.js';
 import { byTag } from './keys.js';
 import { runScript, scripts } from './scripts.js';
 
@@ -45,7 +45,7 @@ export async function fieldsOf(
  * What `read` answers for each of `names`, in their order: `BULK` names a call, on a cluster those of one slot.
  * @throws ChatError unavailable
  */
-export async function inCalls<T>(
+async function inCalls<T>(
   client: Client,
   names: readonly string[],
   read: (names: readonly string[]) => Promise<T[]>,
@@ -56,6 +56,23 @@ export async function inCalls<T>(
     answers.push(...(await guard(client instanceof Cluster ? bySlot(part, read) : read(part))));
   }
   return answers;
+}
+
+/**
+ * What `read` answers for those of `names` that are there, in no order: on a cluster one primary may be away without the
+ * others. At most `BULK` names.
+ * @throws ChatError unavailable when nobody answers
+ */
+export async function ofThoseThere<T>(
+  client: Client,
+  names: readonly string[],
+  read: (names: readonly string[]) => Promise<T[]>,
+): Promise<T[]> {
+  if (names.length === 0) return [];
+  const answers = await Promise.allSettled((client instanceof Cluster ? byTag(names) : [names]).map(read));
+  const failed = answers.filter((answer) => answer.status === 'rejected');
+  if (failed.length === answers.length) throw unavailable(failed[0]?.reason);
+  return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
 }
 
 async function bySlot<T>(

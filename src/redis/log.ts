@@ -2,7 +2,7 @@ import type { Offset, RoomId } from '../core/ids.js';
 import type { Message, Position } from '../core/model.js';
 import type { Appended, Draft, Log as LogPort } from '../core/ports.js';
 import type { Appender } from './appender.js';
-import { fieldsOf, inCalls } from './bulk.js';
+import { fieldsOf, ofThoseThere } from './bulk.js';
 import { type Client, guard } from './connection.js';
 import { decodeEntry, type StreamEntry } from './events.js';
 import { keys, PARTITIONS, roomPartition } from './keys.js';
@@ -55,7 +55,7 @@ export class RedisLog implements LogPort {
       if (partitions.size === PARTITIONS) break;
     }
     const indexes = [...partitions].map(keys.recent);
-    const answers = await inCalls(this.#client, indexes, async (part) => {
+    const answers = await ofThoseThere(this.#client, indexes, async (part) => {
       return (await runScript(this.#client, scripts.recent, part, [RECENT_MS])) as string[][];
     });
     const found = new Map<RoomId, number>();

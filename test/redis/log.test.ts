@@ -1,11 +1,13 @@
 /** What is known of logs without reading them: which rooms are recent. */
 
 import t from 'tap';
-import { keys, roomPartition } from '../../src/redis/keys.js';
+import { keys, partitionSlot, roomPartition } from '../../src/redis/keys.js';
 import { draftOf } from '../helpers/drafts.js';
 import { redisSide } from '../helpers/hub.js';
 import { clientOf } from '../helpers/redis.js';
-import { startAnyRedis } from '../helpers/topology.js';
+import { startRedisCluster } from '../helpers/redis-cluster.js';
+import { OWN_SERVERS, startAnyRedis } from '../helpers/topology.js';
+import { until } from '../helpers/wait.js';
 
 const secondOf = (ms: number) => Math.floor(ms / 1_000) * 1_000;
 
@@ -32,4 +34,25 @@ t.test('the index of recent rooms has the second of the newest append, written o
   await redis.hset(keys.room(room.id), 'tip', `2 ${before} n2`);
   const third = await append('n3');
   t.equal(await recent(), secondOf(third.createdMs), 'the next second is');
+});
+
+t.test('a primary that is away keeps nobody from what is recent elsewhere', OWN_SERVERS, async (t) => {
+  const settings = { 'cluster-require-full-coverage': 'no' };
+  const cluster = await startRedisCluster(t, { primaries: 3, settings });
+  const side = redisSide(t, cluster);
+  const rooms = await Promise.all(Array.from({ length: 6 }, () => side.rooms.createPublic('a room')));
+  const ids = new Set(rooms.map(({ id }) => id));
+  const primaries = await Promise.all(
+    rooms.map(({ id }) => cluster.primaryOf(partitionSlot(roomPartition(id)))),
+  );
+  for (const room of rooms) await side.log.append(draftOf(room, { text: 'hello' }));
+  t.strictSame(new Set((await side.log.recentlyAppended(ids)).keys()), ids);
+  const [away] = primaries;
+  await away?.kill9();
+  const living = rooms.filter((_, i) => primaries[i] !== away).map(({ id }) => id);
+  t.not(living.length, 0);
+  const look = async () => [...(await side.log.recentlyAppended(ids)).keys()].sort();
+  t.strictSame(await until('the others answer', look, 20_000), living.sort());
+  for (const primary of new Set(primaries)) await primary.kill9();
+  await t.rejects(look(), { code: 'unavailable' }, 'with nobody there it is said');
 });
