@@ -132,7 +132,6 @@ export class RoomFeed implements Feed, FlushableFeed {
     this.#notBehind(reader);
   }
 
-  /** Whether it is over for good. */
   get closed(): boolean {
     return this.#closed;
   }

@@ -73,6 +73,8 @@ export function withoutReader(readers: readonly Reader[], reader: Reader): reado
 export interface Feed {
   readonly id: RoomId;
   readonly room: Room;
+  /** Whether it is over for good: nothing is handed out any more. */
+  readonly closed: boolean;
   /** The newest message handed out. */
   readonly head: Position;
   /** The newest messages. Another object from the moment on that the log turns out to have another history. */

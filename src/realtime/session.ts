@@ -75,8 +75,15 @@ export class Session implements Reader, Flushable {
     return this.#feeds;
   }
 
-  /** Starts to read `feed`, which is open. Resolves once the reader is live, undefined when it is at once; rejects never. */
+  /**
+   * Starts to read `feed`, which was opened. Resolves once the reader is live, undefined when it is at once, or never
+   * because the room was lost since; rejects never.
+   */
   read(feed: Feed, start: ReadStart): Promise<void> | undefined {
+    if (feed.closed) {
+      this.lose(feed);
+      return undefined;
+    }
     this.#feeds.add(feed);
     // Nothing to catch up with, as in nearly all of a person's rooms: no round through the log.
     if (start.from === 'position' && isAt(start.position, feed.head)) {

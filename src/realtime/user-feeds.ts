@@ -103,7 +103,11 @@ export class UserFeeds {
   onUserEvent(user: UserId, event: UserEvent): void {
     const feed = this.#users.get(user);
     if (!feed) return;
-    if (event.kind === 'room') this.#follow(feed);
+    if (event.kind === 'room') {
+      // The number may have been that of another room.
+      feed.others.delete(event.room);
+      this.#follow(feed);
+    }
     for (const reader of feed.readers) reader.onUserEvent(event);
   }
 
@@ -117,9 +121,12 @@ export class UserFeeds {
 
   /** Rooms are gone. Their numbers may be those of new ones: whoever was in one may be in that, too. */
   onLost(rooms: readonly Room[]): void {
-    for (const user of new Set(rooms.flatMap(({ participants }) => participants))) {
-      const feed = this.#users.get(user);
-      if (feed) this.#follow(feed);
+    const users = new Set(rooms.flatMap(({ participants }) => participants));
+    const lost = new Set(rooms.map(({ id }) => id));
+    for (const feed of this.#users.values()) {
+      const others = [...feed.others].filter((id) => lost.has(id));
+      for (const id of others) feed.others.delete(id);
+      if (others.length > 0 || users.has(feed.user)) this.#follow(feed);
     }
   }
 

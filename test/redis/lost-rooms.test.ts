@@ -7,11 +7,12 @@ import { Redis } from 'ioredis';
 import t from 'tap';
 import type { Room } from '../../src/core/model.js';
 import { Rooms } from '../../src/core/rooms.js';
+import { encoder } from '../../src/dialects/rooms/encode.js';
 import type { RoomFeed } from '../../src/realtime/feed.js';
 import { UserFeeds } from '../../src/realtime/user-feeds.js';
 import { keys, roomPartition } from '../../src/redis/keys.js';
 import { draftOf } from '../helpers/drafts.js';
-import { redisSide, startWorld } from '../helpers/hub.js';
+import { redisSide, Sink, startWorld } from '../helpers/hub.js';
 import { startRedis } from '../helpers/redis.js';
 import { OWN_SERVERS } from '../helpers/topology.js';
 import { sleep, until } from '../helpers/wait.js';
@@ -180,6 +181,34 @@ t.test('live readers of a room that is gone', OWN_SERVERS, async (t) => {
     t.same(await world.hub.open([lost.id]), [], 'nobody can open it');
   });
 
+  t.test(
+    'a socket that starts to read a room that was lost after it was opened is closed with 4404',
+    async (t) => {
+      const lost = await world.newRoom();
+      const [feed] = (await world.hub.open([lost.id])) as [RoomFeed];
+      await world.redis.del(keys.room(lost.id));
+      world.hub.onSubscribed([lost.id]);
+      await until('it is gone', () => world.lost.includes(lost.id));
+      const starts = [
+        { from: 'newest' },
+        { from: 'position', position: feed.head },
+        { from: 'since', since: { offset: 0, nonce: undefined } },
+      ] as const;
+      for (const start of starts) {
+        const sink = new Sink();
+        const options = { user: 'reader', encoder, transport: sink, onEvent: undefined };
+        const one = world.hub.session({ ...options, oneRoom: true });
+        await one.read(feed, start);
+        t.same(sink.closes, [4404], start.from);
+        const many = world.hub.session({ ...options, oneRoom: false });
+        await many.read(feed, start);
+        t.notOk(many.closed, 'one of many goes on');
+        t.equal(many.feeds.size, 0);
+      }
+      world.hub.release(feed);
+    },
+  );
+
   t.test('a pair that gets the same number again is read again on sockets for all chats', async (t) => {
     const { room: lost } = await rooms.openDirect('gina', 'hugo');
     const feeds = new UserFeeds(world.hub, fanOut, rooms);
@@ -205,6 +234,36 @@ t.test('live readers of a room that is gone', OWN_SERVERS, async (t) => {
     t.equal(fresh[0]?.room.createdMs, again.createdMs);
     feeds.remove(feed, reader);
     feeds.close();
+  });
+
+  t.test('a number that was that of a room of another kind is read on sockets for all chats', async (t) => {
+    for (const [user, other, told] of [
+      ['ines', 'jan', true],
+      ['kim', 'lea', false], // nobody read the room any more: there was no feed of it to be found lost
+    ] as const) {
+      const lost = await rooms.createAgent(user);
+      const feeds = new UserFeeds(world.hub, fanOut, rooms);
+      world.onLost = (rooms) => told && feeds.onLost(rooms);
+      const fresh: RoomFeed[] = [];
+      const reader = { onFeed: (feed: RoomFeed) => fresh.push(feed), onUserEvent: () => undefined };
+      const feed = await feeds.add(user, reader);
+      t.same([...feed.others], [lost.id]);
+      await world.redis.del(keys.room(lost.id));
+      await world.redis.set(keys.roomCounter, lost.id - 1);
+      await sleep(2);
+      rooms.forget(lost);
+      const { room: again } = await rooms.openDirect(user, other);
+      t.equal(again.id, lost.id);
+      if (told) feeds.onUserEvent(user, { kind: 'room', room: again.id });
+      await feed.following;
+      world.hub.onSubscribed([lost.id]);
+      await until('it is found lost', () => world.lost.includes(lost.id));
+      if (!told) feeds.onUserEvent(user, { kind: 'room', room: again.id });
+      await until('it is read', () => fresh.length === 1);
+      t.same(fresh[0]?.room, again);
+      feeds.remove(feed, reader);
+      feeds.close();
+    }
   });
 
   t.test('a user whose list names a room of others does not read it', async (t) => {
