@@ -13,11 +13,11 @@ export type BatchItem =
       profile: Profile | undefined;
       live: boolean;
       before: Position;
-      /** Who has it already. */
-      shown: WeakSet<Reader> | undefined;
+      /** Some may have been shown it before: see {@link Feed.wasShown}. */
+      again: boolean;
       event?: never;
     }
-  | { event: EphemeralEvent; before: Position; message?: never; shown?: never };
+  | { event: EphemeralEvent; before: Position; message?: never; again?: never };
 
 /** A socket that sent messages of a batch, with its sends by place in the batch. */
 interface OwnSends {
@@ -80,7 +80,7 @@ export class Broadcaster {
     const messages = this.#countMessages(batch);
     if (sessions.length === 0) return;
     const own = this.#ownSends(batch);
-    const selective = messages < batch.length || batch.some(({ shown }) => shown !== undefined);
+    const selective = messages < batch.length || batch.some(({ again }) => again);
     const renderings: Rendering[] = []; // at most one per dialect: a list is faster than a map
     let rendering: Rendering | undefined;
     const before = (batch[0] as BatchItem).before;
@@ -97,7 +97,7 @@ export class Broadcaster {
         rendering = renderingFor(session.encoder, renderings, feed.room, batch);
       try {
         const shared = !selective && (!sends || this.#acknowledgedByAll(session.encoder, sends, batch));
-        const chunk = shared ? rendering.chunk : this.#chunkFor(session, feed.room, batch, rendering, sends);
+        const chunk = shared ? rendering.chunk : this.#chunkFor(session, feed, batch, rendering, sends);
         if (chunk) session.push(chunk);
         rendering.delivered += messages;
       } catch (error) {
@@ -158,11 +158,12 @@ export class Broadcaster {
 
   #chunkFor(
     session: Reader,
-    room: Room,
+    feed: Feed,
     batch: readonly BatchItem[],
     rendering: Rendering,
     sends: readonly (PendingSend | undefined)[] | undefined,
   ): Buffer | null {
+    const { room } = feed;
     const frames = batch.map((item, i) => {
       if (item.event) {
         if (!session.encoder.wants(item.event, session.user)) return null;
@@ -171,7 +172,7 @@ export class Broadcaster {
         return rendering.frame(i);
       }
       const send = sends?.[i];
-      if (!send) return item.shown?.has(session) ? null : rendering.frame(i);
+      if (!send) return item.again && feed.wasShown(session, item.message) ? null : rendering.frame(i);
       const text = session.encoder.own(item.message, contextOf(room, item), send.ref);
       this.#pending.delete(item.message.nonce);
       return text === null ? null : textFrame(text);

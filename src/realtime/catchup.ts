@@ -84,6 +84,7 @@ export class CatchUp implements CatchUpRunner {
     const found = start.from === 'since' ? await this.#find(feed, start.since) : undefined;
     if (feed.tail !== tail) return this.#place(session, feed, start); // what was found is of another history
     if (found) {
+      feed.forgetShown(session);
       session.advance(feed, found);
       return session.encoder.page !== undefined;
     }
@@ -99,6 +100,7 @@ export class CatchUp implements CatchUpRunner {
     const page = await this.#reads.newest(feed, this.#options.newest);
     const shown = session.encoder.page ? NOTHING_SHOWN : await this.#shown(session.encoder, feed.room, page);
     if (feed.tail !== tail) return this.#placeAtNewest(session, feed, start);
+    feed.forgetShown(session);
     if (start.from !== 'newest') session.reply(session.encoder.reset());
     session.advance(feed, this.#handNewest(session, feed, page, shown, head));
     return false;
@@ -191,8 +193,11 @@ export class CatchUp implements CatchUpRunner {
       count += 1;
     }
     const part = this.#withoutOwn(session, page.slice(0, count));
+    const news = part.filter((message) => !feed.wasShown(session, message));
     const encode = session.encoder.page as NonNullable<Encoder['page']>;
-    session.push(this.#reads.pageFrame(feed, session.encoder, part, encode));
+    // What is left of a page has holes of its own: nobody else gets the same one.
+    if (news.length === part.length) session.push(this.#reads.pageFrame(feed, session.encoder, part, encode));
+    else if (news.length > 0) session.push(textFrame(encode(news, feed.room)));
     return part.at(-1) ?? before;
   }
 
@@ -214,11 +219,15 @@ export class CatchUp implements CatchUpRunner {
     let last = before;
     let count = 0;
     for (const message of page) {
+      const send = this.#options.pending.get(message.nonce);
+      const own = send?.session === session;
+      if (!own && feed.wasShown(session, message)) {
+        last = message;
+        continue;
+      }
       const profile = profiles.get(message.sender) ?? bareProfile(message.sender);
       const status = marks?.statusOf(message) ?? 'sent';
       const context = { room: feed.room, profile, live: false, status };
-      const send = this.#options.pending.get(message.nonce);
-      const own = send?.session === session;
       let text: string | null;
       try {
         text = own

@@ -81,6 +81,14 @@ export class RoomFeed implements Feed, FlushableFeed {
   }
 
   /** Whether it is subscribed and was in step once. */
+  wasShown(reader: Reader, message: Position): boolean {
+    return this.#undone?.wasShown(reader, message) ?? false;
+  }
+
+  forgetShown(reader: Reader): void {
+    this.#undone?.forget(reader);
+  }
+
   get begun(): boolean {
     return this.#began !== undefined;
   }
@@ -138,7 +146,7 @@ export class RoomFeed implements Feed, FlushableFeed {
 
   /** The room is gone: {@link close}, and the readers are told. */
   lose(): void {
-    const readers = [...this.#live, ...(this.#behind ?? [])];
+    const readers = this.#readers;
     this.close();
     for (const reader of readers) reader.lose(this);
   }
@@ -155,7 +163,14 @@ export class RoomFeed implements Feed, FlushableFeed {
     if (!batch) return 0;
     this.#batch = undefined;
     this.#options.broadcaster.send(this, batch, this.#live);
+    // Whoever is behind may have been shown of it what it is yet to come to.
+    if (!this.#behind && this.#undone?.endsAt(this.#head.offset)) this.#undone = undefined;
     return batch.length;
+  }
+
+  /** All of them, as they are now. */
+  get #readers(): Reader[] {
+    return [...this.#live, ...(this.#behind ?? [])];
   }
 
   get #firstRemembered(): number {
@@ -193,9 +208,7 @@ export class RoomFeed implements Feed, FlushableFeed {
     this.#headCreatedMs = message.createdMs;
     // Who catches up is to find here what came meanwhile.
     this.tail.push(message, before.offset, this.#behind ? undefined : this.readers);
-    const shown = this.#undone?.shownTo(message);
-    if (this.#undone?.endsAt(message.offset)) this.#undone = undefined;
-    this.#enqueue({ message, profile, live, before, shown });
+    this.#enqueue({ message, profile, live, before, again: this.#undone?.has(message) ?? false });
   }
 
   #enqueue(item: BatchItem): void {
@@ -289,7 +302,7 @@ export class RoomFeed implements Feed, FlushableFeed {
     this.#options.stats.rolledBack += from.offset - (common?.offset ?? this.#firstRemembered - 1);
     if (common) {
       this.#options.stats.rollbacks += 1;
-      this.#undone = new Undone(from, common, (offset) => this.nonceAt(offset), this.#live);
+      this.#undone = new Undone(this, common, this.#readers, this.#undone);
       this.#memory?.cutAbove(common.offset);
       this.#head = common;
       for (const reader of this.#behind ?? []) reader.rewind(this, common);
@@ -299,7 +312,8 @@ export class RoomFeed implements Feed, FlushableFeed {
     const [tip] = await this.#options.log.tips([this.id]);
     this.#head = tip as Position;
     this.#memory = undefined;
-    for (const reader of [...this.#live, ...(this.#behind ?? [])]) reader.restart(this);
+    this.#undone = undefined;
+    for (const reader of this.#readers) reader.restart(this);
   }
 
   // A log that remembers from its first entry has the empty log in common with any other.

@@ -81,6 +81,10 @@ export interface Feed {
   readonly tail: Tail;
   /** The nonce handed out at `offset`, as far as this node remembers. */
   nonceAt(offset: number): Nonce | undefined;
+  /** Whether the reader was shown this message before: a fail-over took it back, and it was stored again in its place. */
+  wasShown(reader: Reader, message: Position): boolean;
+  /** The reader starts, or starts over: whatever it was shown does not count. */
+  forgetShown(reader: Reader): void;
   /** Hands what came in this turn to the live readers, and answers how much it was. */
   flush(): number;
   /** Compares with the log's tip, read while the head was at `headThen`; reads the log when they differ. */

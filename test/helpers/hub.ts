@@ -131,12 +131,16 @@ export async function startWorld(t: Owner, { checks = false, newest = 50 } = {})
   const lost: RoomId[] = [];
   const log: Log = {
     append: (draft) => side.log.append(draft),
-    readBefore: (room, upTo, count) => side.log.readBefore(room, upTo, count),
     readOne: (room, offset) => side.log.readOne(room, offset),
     tips: (rooms) => side.log.tips(rooms),
     recentlyAppended: (rooms) => side.log.recentlyAppended(rooms),
     readAfter: async (room, after, count) => {
       const page = await side.log.readAfter(room, after, count);
+      await world.afterRead();
+      return page;
+    },
+    readBefore: async (room, upTo, count) => {
+      const page = await side.log.readBefore(room, upTo, count);
       await world.afterRead();
       return page;
     },

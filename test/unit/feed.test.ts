@@ -1,8 +1,6 @@
 import t from 'tap';
 import type { MessageEvent, Room, RoomEvent } from '../../src/core/model.js';
-import type { Draft } from '../../src/core/ports.js';
 import { channels, keys } from '../../src/redis/keys.js';
-import { draftOf } from '../helpers/drafts.js';
 import { type Sink, startWorld, type World } from '../helpers/hub.js';
 import { sleep, until } from '../helpers/wait.js';
 
@@ -169,30 +167,6 @@ t.test('another history', async (t) => {
     await world.append(room, '3b');
     await until('the new third', () => sink.contents.includes('3b'));
     t.strictSame(sink.contents.slice(5), ['3b']);
-  });
-
-  t.test('in which its node stores a message again, in the same place', async (t) => {
-    const room = await world.newRoom();
-    const { sink } = await world.read(room);
-    await world.appendMany(room, 1, 3);
-    const [fourth, fifth] = ['4', '5'].map((text) => draftOf(room, { sender: 'writer', text }));
-    for (const draft of [fourth, fifth]) await world.side.log.append(draft as Draft);
-    await has(sink, upTo(5));
-    await world.forget(room, 3);
-    world.hub.onSubscribed([room.id]);
-    await until('the rollback', () => rollbacks.length > 0);
-    t.strictSame(rollbacks.splice(0), [{ from: 5, to: 3 }]);
-    const late = await world.read(room);
-    await world.side.log.append(fourth as Draft);
-    await world.append(room, '5b');
-    await world.side.log.append(fifth as Draft);
-    await until('the newest', () => late.sink.offsets.includes(6) && sink.offsets.includes(6));
-    t.strictSame(
-      sink.contents,
-      ['1', '2', '3', '4', '5', '5b', '5'],
-      'whoever was shown it is not shown it again',
-    );
-    t.strictSame(late.sink.contents, ['1', '2', '3', '4', '5b', '5'], 'whoever came in between is');
   });
 
   t.test('that has nothing left of a room begins it anew', async (t) => {
