@@ -5,6 +5,7 @@ import type { RoomMarks } from '../core/marks.js';
 import { bareProfile, type Message, type Position, type Profile, type Room } from '../core/model.js';
 import type { Log } from '../core/ports.js';
 import type { Encoder } from '../core/rendering.js';
+import { isDoubtful } from './fork.js';
 import { textFrame } from './frame.js';
 import type { PendingSends } from './pending.js';
 import type { CatchUpRunner, Feed, Reader, ReadStart } from './reader.js';
@@ -98,6 +99,7 @@ export class CatchUp implements CatchUpRunner {
   async #placeAtNewest(session: Reader, feed: Feed, start: ReadStart): Promise<boolean> {
     const { head, tail } = feed;
     const page = await this.#reads.newest(feed, this.#options.newest);
+    await this.#followed(feed, page, head, this.#options.newest > 0);
     const shown = session.encoder.page ? NOTHING_SHOWN : await this.#shown(session.encoder, feed.room, page);
     if (feed.tail !== tail) return this.#placeAtNewest(session, feed, start);
     feed.forgetShown(session);
@@ -137,7 +139,9 @@ export class CatchUp implements CatchUpRunner {
   async #step(session: Reader, feed: Feed, position: Position, paged: boolean): Promise<boolean> {
     const { head, tail } = feed;
     const asPage = paged && session.encoder.page !== undefined;
-    const read = await this.#reads.after(feed, position.offset, asPage ? PAGE_MESSAGES : READ_MESSAGES);
+    const count = asPage ? PAGE_MESSAGES : READ_MESSAGES;
+    const read = await this.#reads.after(feed, position.offset, count);
+    await this.#followed(feed, read, head, read.length < count);
     const page = read.filter((message) => message.offset <= head.offset);
     await this.#decided(session, feed, page);
     const shown = await this.#shown(session.encoder, feed.room, page);
@@ -262,6 +266,14 @@ export class CatchUp implements CatchUpRunner {
       feed.checkTip({ offset: send.storedAt, nonce }, feed.head.offset);
       throw new ChatError('unavailable', 'this node has yet to follow the log');
     }
+  }
+
+  // What the log has since a fail-over is handed out when this node follows it there: a reader would be shown it twice.
+  async #followed(feed: Feed, page: readonly Message[], head: Position, toEnd: boolean): Promise<void> {
+    if (!isDoubtful(feed, page, head, toEnd)) return;
+    const [tip] = await this.#options.log.tips([feed.id]);
+    if (tip && feed.checkTip(tip, head.offset))
+      throw new ChatError('unavailable', 'this node has yet to follow the log');
   }
 
   async #shown(encoder: Encoder, room: Room, page: readonly Message[]): Promise<Shown> {

@@ -1,8 +1,9 @@
 import type { RoomId, UserId } from '../core/ids.js';
 import type { Message, MessageEvent, Nonce, Position, Profile, Room, RoomEvent } from '../core/model.js';
 import type { Head, Log } from '../core/ports.js';
-import { classify, NonceMemory, newestCommon, REMEMBERED_NONCES } from '../core/position.js';
+import { classify, NonceMemory, REMEMBERED_NONCES } from '../core/position.js';
 import type { BatchItem, Broadcaster } from './broadcast.js';
+import { commonPlace, isFork, START } from './fork.js';
 import { type Feed, NOBODY, type Reader, withoutReader, withReader } from './reader.js';
 import { type RealtimeStats, reportFault } from './stats.js';
 import { Tail } from './tail.js';
@@ -16,8 +17,6 @@ const MAX_HELD = 1_000;
 /** Passes over the log in one repair: what is missing after them, the tip check finds. */
 const MAX_PASSES = 3;
 const RETRY_MS = 250;
-/** Where a log begins. */
-const START: Position = { offset: 0, nonce: '' };
 
 export interface FeedOptions {
   readonly log: Log;
@@ -80,7 +79,6 @@ export class RoomFeed implements Feed, FlushableFeed {
     return offset > 0 && offset === this.#head.offset ? this.#head.nonce : undefined;
   }
 
-  /** Whether it is subscribed and was in step once. */
   wasShown(reader: Reader, message: Position): boolean {
     return this.#undone?.wasShown(reader, message) ?? false;
   }
@@ -89,6 +87,7 @@ export class RoomFeed implements Feed, FlushableFeed {
     this.#undone?.forget(reader);
   }
 
+  /** Whether it is subscribed and was in step once. */
   get begun(): boolean {
     return this.#began !== undefined;
   }
@@ -116,11 +115,13 @@ export class RoomFeed implements Feed, FlushableFeed {
     }
   }
 
-  checkTip(tip: Position, headThen: number): void {
-    if (this.#held) return; // a repair is under way, or begin() has yet to come
+  checkTip(tip: Position, headThen: number): boolean {
+    if (this.#held) return true; // a repair is under way, or begin() has yet to come
     const known = this.nonceAt(tip.offset);
     const behind = tip.offset > this.#head.offset || tip.offset < headThen;
-    if (behind || (known !== undefined && known !== tip.nonce)) this.#startRepair();
+    const differs = behind || (known !== undefined && known !== tip.nonce);
+    if (differs) this.#startRepair();
+    return differs;
   }
 
   addLive(reader: Reader): void {
@@ -266,7 +267,7 @@ export class RoomFeed implements Feed, FlushableFeed {
       this.#options.stats.logReads += 1;
       if (this.#closed) return;
       const first = page[0];
-      if (from.offset > 0 && (await this.#isFork(from, first))) {
+      if (from.offset > 0 && (await isFork(this.#options.log, this.id, from, first))) {
         await this.#followFork(from);
         continue;
       }
@@ -283,19 +284,11 @@ export class RoomFeed implements Feed, FlushableFeed {
     return this.#options.profiles([...new Set(messages.map((message) => message.sender))]);
   }
 
-  async #isFork(head: Position, first: Message | undefined): Promise<boolean> {
-    if (first?.offset === head.offset) return first.nonce !== head.nonce;
-    // The entry is gone. Erased or trimmed it is no fork; beyond the tip it is.
-    const [tip] = await this.#options.log.tips([this.id]);
-    return (tip as Position).offset < head.offset;
-  }
-
   /** The log has another history than ours: goes on from the newest entry that both have. */
   async #followFork(from: Position): Promise<void> {
     const entries = await this.#options.log.readBefore(this.id, from.offset, REMEMBERED_NONCES);
     if (this.#closed) return;
-    const common =
-      newestCommon(entries, (offset) => this.nonceAt(offset)) ?? this.#commonStart(entries.length);
+    const common = commonPlace(entries, this.#firstRemembered, (offset) => this.nonceAt(offset));
     this.flush();
     this.#tail = undefined;
     this.#options.onRollback(this.room, from, common);
@@ -314,11 +307,5 @@ export class RoomFeed implements Feed, FlushableFeed {
     this.#memory = undefined;
     this.#undone = undefined;
     for (const reader of this.#readers) reader.restart(this);
-  }
-
-  // A log that remembers from its first entry has the empty log in common with any other.
-  #commonStart(entriesAtOrBelowHead: number): Position | undefined {
-    const wholeHistoryKnown = this.#firstRemembered <= 1;
-    return wholeHistoryKnown && entriesAtOrBelowHead < REMEMBERED_NONCES ? START : undefined;
   }
 }

@@ -87,8 +87,11 @@ export interface Feed {
   forgetShown(reader: Reader): void;
   /** Hands what came in this turn to the live readers, and answers how much it was. */
   flush(): number;
-  /** Compares with the log's tip, read while the head was at `headThen`; reads the log when they differ. */
-  checkTip(tip: Position, headThen: number): void;
+  /**
+   * Compares with the log's tip, read while the head was at `headThen`; reads the log when they differ. Answers whether it
+   * reads the log now.
+   */
+  checkTip(tip: Position, headThen: number): boolean;
   /** The reader has everything up to the head: from now on it is handed what comes. */
   addLive(reader: Reader): void;
   /** The reader goes on from the log, until it calls `addLive`. */

@@ -47,7 +47,8 @@ export class SharedReads {
     const messages = await this.#once(feed, `<${head}/${count}`, () =>
       this.#log.readBefore(feed.id, head, count),
     );
-    if (feed.head.offset === head) {
+    const last = messages.at(-1);
+    if (last?.offset === feed.head.offset && last.nonce === feed.head.nonce) {
       tail.fill(messages, messages.length < count ? 0 : (messages[0] as Message).offset - 1);
     }
     return messages;

@@ -1,6 +1,9 @@
 import t from 'tap';
 import { encoder } from '../../src/dialects/rooms/encode.js';
 import type { RoomFeed } from '../../src/realtime/feed.js';
+import type { ReadStart } from '../../src/realtime/reader.js';
+import { keys } from '../../src/redis/keys.js';
+import { draftOf } from '../helpers/drafts.js';
 import { Sink, startWorld } from '../helpers/hub.js';
 import { sleep, until } from '../helpers/wait.js';
 
@@ -95,6 +98,70 @@ t.test('a message that cannot be shown', async (t) => {
   await has(sink, upTo(5));
   t.strictSame(sink.contents, ['first', 'good', 'bad', 'more', 'last'], 'and each comes once');
   t.notOk(session.closed);
+});
+
+t.test('a reader that comes between a fail-over and the moment its node notices it', async (t) => {
+  const world = await startWorld(t);
+  const starts: ReadStart[] = [{ from: 'newest' }, { from: 'since', since: { offset: 3, nonce: undefined } }];
+
+  t.test('has what the log has since then once', async (t) => {
+    const room = await world.newRoom();
+    const { sink: other, feed } = await world.read(room);
+    await world.appendMany(room, 1, 10);
+    await has(other, upTo(10));
+    world.tamper = () => []; // the subscription is being made anew
+    feed.tail.clear(); // so that the log is read
+    await world.forget(room, 7);
+    for (const text of ['8b', '9b']) await world.append(room, text);
+    const readers = await Promise.all(starts.map((start) => world.read(room, start)));
+    world.tamper = (events) => events;
+    world.hub.onSubscribed([room.id]);
+    await world.append(room, '10b');
+    const contents = [...upTo(7).map(String), '8b', '9b', '10b'];
+    const [newest, since] = readers.map(({ sink }) => sink);
+    await until('the newest', () => [newest, since].every((sink) => sink?.contents.includes('10b')));
+    t.strictSame(newest?.contents, contents);
+    t.strictSame(since?.contents, contents.slice(3));
+    t.strictSame(other.contents.slice(10), contents.slice(7));
+  });
+
+  t.test('has what is stored again', async (t) => {
+    const room = await world.newRoom();
+    const { sink: other, feed } = await world.read(room);
+    await world.appendMany(room, 1, 5);
+    const draft = draftOf(room, { sender: 'writer', text: '6' });
+    await world.side.log.append(draft);
+    await has(other, upTo(6));
+    feed.tail.clear();
+    await world.forget(room, 5);
+    const readers = await Promise.all(starts.map((start) => world.read(room, start)));
+    await world.side.log.append(draft);
+    await world.append(room, '7');
+    const [newest, since] = readers.map(({ sink }) => sink);
+    await until('the newest', () => [newest, since].every((sink) => sink?.offsets.includes(7)));
+    t.strictSame(newest?.offsets, upTo(7));
+    t.strictSame(since?.offsets, upTo(7, 4));
+    t.strictSame(other.offsets, upTo(7));
+  });
+
+  t.test('is told from one that comes when the newest entries were erased', async (t) => {
+    const room = await world.newRoom();
+    const { sink: other, feed } = await world.read(room);
+    await world.appendMany(room, 1, 6);
+    await has(other, upTo(6));
+    feed.tail.clear();
+    await world.redis.xdel(keys.log(room.id), '0-5', '0-6');
+    const rollbacks = world.rollbacks.length;
+    const [newest, since] = await Promise.all(starts.map((start) => world.read(room, start)));
+    t.same(newest?.session.positionIn(feed), undefined, 'it is live');
+    t.same(since?.session.positionIn(feed), undefined);
+    await world.append(room, '7');
+    await has(newest?.sink as Sink, [1, 2, 3, 4, 7]);
+    await has(since?.sink as Sink, [4, 7]);
+    t.strictSame(newest?.sink.offsets, [1, 2, 3, 4, 7]);
+    t.strictSame(since?.sink.offsets, [4, 7]);
+    t.equal(world.rollbacks.length, rollbacks);
+  });
 });
 
 t.test('a slow reader', async (t) => {
