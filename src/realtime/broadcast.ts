@@ -113,6 +113,24 @@ export class Broadcaster {
       );
   }
 
+  /**
+   * Hands the events of a batch to those readers that await a message of their own, and so are behind. What is about a
+   * message that they are yet to be shown is not for them: the log shows it with how far it has got by then.
+   */
+  sendEvents(feed: Feed, batch: readonly BatchItem[], behind: Iterable<Reader>): void {
+    const events = batch.flatMap(({ event }) => event ?? []);
+    if (events.length === 0) return;
+    for (const session of behind) {
+      if (session.stalled || session.sent.length === 0) continue;
+      const { offset } = session.positionIn(feed) ?? feed.head;
+      for (const event of events) {
+        if (placeOf(event) > offset || !isFor(session, event, feed.room)) continue;
+        const text = session.encoder.event(event, feed.room);
+        if (text !== null) session.push(textFrame(text));
+      }
+    }
+  }
+
   #countMessages(batch: readonly BatchItem[]): number {
     let messages = 0;
     const now = Date.now();
@@ -165,12 +183,7 @@ export class Broadcaster {
   ): Buffer | null {
     const { room } = feed;
     const frames = batch.map((item, i) => {
-      if (item.event) {
-        if (!session.encoder.wants(item.event, session.user)) return null;
-        if (item.event.kind === 'announce' && !session.firstSight(item.event.message.nonce)) return null;
-        session.onEvent?.(item.event, room);
-        return rendering.frame(i);
-      }
+      if (item.event) return isFor(session, item.event, room) ? rendering.frame(i) : null;
       const send = sends?.[i];
       if (!send) return item.again && feed.wasShown(session, item.message) ? null : rendering.frame(i);
       const text = session.encoder.own(item.message, contextOf(room, item), send.ref);
@@ -179,6 +192,20 @@ export class Broadcaster {
     });
     return join(frames);
   }
+}
+
+/** Whether a socket is to get an event; it counts as sent then. */
+function isFor(session: Reader, event: EphemeralEvent, room: Room): boolean {
+  if (!session.encoder.wants(event, session.user)) return false;
+  if (event.kind === 'announce' && !session.firstSight(event.message.nonce)) return false;
+  session.onEvent?.(event, room);
+  return true;
+}
+
+/** The offset of the message that an event is about; 0: of none that is stored. */
+function placeOf(event: EphemeralEvent): number {
+  if (event.kind === 'announce') return event.message.offset;
+  return event.kind === 'receipt' ? event.offset : 0;
 }
 
 /** Few send at once: a list is faster than a map. */

@@ -164,6 +164,7 @@ export class RoomFeed implements Feed, FlushableFeed {
     if (!batch) return 0;
     this.#batch = undefined;
     this.#options.broadcaster.send(this, batch, this.#live);
+    if (this.#behind) this.#options.broadcaster.sendEvents(this, batch, this.#behind);
     // Whoever is behind may have been shown of it what it is yet to come to.
     if (!this.#behind && this.#undone?.endsAt(this.#head.offset)) this.#undone = undefined;
     return batch.length;

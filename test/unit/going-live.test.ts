@@ -1,5 +1,9 @@
 import t from 'tap';
-import { encoder } from '../../src/dialects/rooms/encode.js';
+import { unfoldMessageId } from '../../src/core/ids.js';
+import type { RoomEvent } from '../../src/core/model.js';
+import type { Encoder } from '../../src/core/rendering.js';
+import { encoder as rooms } from '../../src/dialects/rooms/encode.js';
+import { encoder as skillarena } from '../../src/dialects/skillarena/encode.js';
 import type { RoomFeed } from '../../src/realtime/feed.js';
 import type { ReadStart } from '../../src/realtime/reader.js';
 import { keys } from '../../src/redis/keys.js';
@@ -70,10 +74,10 @@ t.test('a message that cannot be shown', async (t) => {
   const session = world.hub.session({
     user: 'reader',
     encoder: {
-      ...encoder,
+      ...rooms,
       message: (message, context) => {
         if (broken && message.text === 'bad') throw new RangeError('no such id');
-        return encoder.message(message, context);
+        return rooms.message(message, context);
       },
     },
     transport: sink,
@@ -189,4 +193,57 @@ t.test('a slow reader', async (t) => {
     await has(slow.sink, upTo(201));
     t.strictSame(slow.sink.offsets, upTo(201), 'and it is live again');
   });
+});
+
+t.test('a reader that awaits what it sent itself hears what else happens', async (t) => {
+  const world = await startWorld(t);
+
+  /** What a socket is sent, up to its own message, when these events come while its second message is undecided. */
+  const heard = async (encoder: Encoder, events: RoomEvent[]): Promise<unknown[]> => {
+    const room = await world.newRoom();
+    await world.side.log.append(draftOf(room, { sender: 'reader', text: 'before' }));
+    const [feed] = (await world.hub.open([room.id])) as [RoomFeed];
+    const sink = new Sink();
+    const options = { user: 'reader', transport: sink, onEvent: undefined, oneRoom: true };
+    const session = world.hub.session({ ...options, encoder });
+    await session.read(feed, { from: 'newest' });
+    await until('it has what was before', () => sink.frames.length === 1);
+    const own = draftOf(room, { sender: 'reader', text: 'own' });
+    let decide = () => {};
+    const undecided = new Promise<void>((resolve) => {
+      decide = resolve;
+    });
+    session.expect(own.nonce, undefined, undecided);
+    const { offset } = await world.side.log.append(own);
+    await until('it is behind', () => session.positionIn(feed)?.offset === 1);
+    world.hub.onEvents(room.id, events);
+    feed.flush();
+    session.decided(own.nonce, offset);
+    decide();
+    await until('its own', () => JSON.stringify(sink.frames).includes('"own"'));
+    session.close(1000, '');
+    world.hub.release(feed);
+    return sink.frames.slice(1).map(({ content, data }) => {
+      const { message_id, status } = (data ?? {}) as Record<string, unknown>;
+      return content ?? [unfoldMessageId(Number(message_id)).offset, status];
+    });
+  };
+
+  const presence = { kind: 'presence', user: 'zoe', change: 'joined', atMs: 1 } as const;
+  t.strictSame(await heard(rooms, [presence, { ...presence, user: 'reader' }]), [
+    'User zoe joined the chat',
+    'own',
+  ]);
+  const receipt = { kind: 'receipt', user: 'zoe', status: 'read', sender: 'reader', via: 'rooms' } as const;
+  t.strictSame(
+    await heard(skillarena, [
+      { ...receipt, offset: 2 },
+      { ...receipt, offset: 1 },
+    ]),
+    [
+      [1, 'read'],
+      [2, 'sent'],
+    ],
+    'but that its message is stored is not for it to know yet',
+  );
 });
