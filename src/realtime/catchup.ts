@@ -56,7 +56,7 @@ export class CatchUp implements CatchUpRunner {
   async run(session: Reader, feed: Feed, start?: ReadStart): Promise<void> {
     let place = start;
     let paged = false;
-    while (!session.closed) {
+    while (!session.closed && !feed.closed) {
       try {
         if (session.takeRestart(feed)) place = { from: 'reset' };
         if (place) {

@@ -108,6 +108,6 @@ export type ReadStart =
 
 /** Brings a reader to the head of a feed and makes it live there. */
 export interface CatchUpRunner {
-  /** Resolves when the reader is live or closed. Never rejects: without Redis it waits for it. */
+  /** Resolves when the reader is live or closed, or the room is lost. Never rejects: without Redis it waits for it. */
   run(reader: Reader, feed: Feed, start?: ReadStart): Promise<void>;
 }

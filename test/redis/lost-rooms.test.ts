@@ -209,6 +209,23 @@ t.test('live readers of a room that is gone', OWN_SERVERS, async (t) => {
     },
   );
 
+  t.test('a socket of many that has a page of it in its hands looks no further', async (t) => {
+    const lost = await world.newRoom();
+    await world.append(lost, '1');
+    const { feed } = await world.read(lost);
+    feed.tail.clear(); // so that the log is read
+    world.afterRead = async () => {
+      world.afterRead = async () => undefined;
+      await world.redis.del(keys.room(lost.id), keys.log(lost.id));
+      world.hub.onSubscribed([lost.id]);
+      await until('it is gone', () => world.lost.includes(lost.id));
+    };
+    const since = { from: 'since', since: { offset: 0, nonce: undefined } } as const;
+    const { session } = await world.read(lost, since, false);
+    t.notOk(session.closed);
+    t.equal(session.feeds.size, 0);
+  });
+
   t.test('a pair that gets the same number again is read again on sockets for all chats', async (t) => {
     const { room: lost } = await rooms.openDirect('gina', 'hugo');
     const feeds = new UserFeeds(world.hub, fanOut, rooms);
