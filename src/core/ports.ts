@@ -76,7 +76,7 @@ export interface Head {
 export interface RoomState {
   readonly tip: Position;
   readonly last: Message | undefined;
-  /** Messages that the member has not read and did not send. */
+  /** Messages in the log that the member has not read and did not send. */
   readonly unread: number;
 }
 

@@ -71,9 +71,13 @@ export class RedisReceipts implements ReceiptStore {
       ]);
       const tip = parseTip(tipText);
       const last = entries[0] && decodeEntry(room, entries[0]);
+      const unread = tip.offset - Number(cursor ?? 0) - Number(waiting ?? 0);
+      // Messages that were trimmed unread, and ranges among them: both have to be left out, and only Redis can tell.
+      if (Number(waiting ?? 0) > 0 && tip.offset - length > Number(cursor)) {
+        return { tip, last, unread: await this.#unreadOfTrimmed(room, user, Math.min(length, unread)) };
+      }
       // What was trimmed counts as read.
-      const unread = Math.min(length, tip.offset - Number(cursor ?? 0) - Number(waiting ?? 0));
-      return { tip, last, unread: Math.max(0, unread) };
+      return { tip, last, unread: Math.max(0, Math.min(length, unread)) };
     });
   }
 
@@ -102,6 +106,16 @@ export class RedisReceipts implements ReceiptStore {
     if (known === 0) return false;
     await guard(this.#client.spublish(channels.user(user), encodeUserEvent({ kind: 'settled', ...owed })));
     return true;
+  }
+
+  /** While Redis takes no writes the answer is `otherwise`: a wrong number in a list of chats is better than no list. */
+  async #unreadOfTrimmed(room: RoomId, user: UserId, otherwise: number): Promise<number> {
+    const touched = [keys.log(room), keys.read(room), keys.readRanges(room, user)];
+    try {
+      return (await runScript(this.#client, scripts.unread, touched, [encodeId(user)])) as number;
+    } catch {
+      return otherwise;
+    }
   }
 }
 

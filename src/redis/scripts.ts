@@ -42,6 +42,7 @@ export const scripts = {
   returnAttempt: load('return_attempt'),
   seen: load('seen'),
   takeAttempt: load('take_attempt'),
+  unread: load('unread'),
 } as const;
 
 /** What runs a script: a connection. */

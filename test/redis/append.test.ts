@@ -1,6 +1,7 @@
 import t from 'tap';
 import { ChatError } from '../../src/core/errors.js';
 import { LAST_NUMBER } from '../../src/core/ids.js';
+import { isMarked } from '../../src/core/marks.js';
 import type { MessageEvent, Room } from '../../src/core/model.js';
 import type { Appended, Draft } from '../../src/core/ports.js';
 import { buildAppend, type PendingAppend } from '../../src/redis/batch.js';
@@ -250,6 +251,43 @@ t.test('appending', async (t) => {
     );
     const small = redisSide(t, server, { keepMessages: 300 });
     t.equal((await small.log.append(draftOf(room))).offset, 2_001);
+  });
+
+  t.test('a trimmed log has as many unread messages as are left of those of others', async (t) => {
+    const small = redisSide(t, server, { keepMessages: 50 });
+    const { room } = await small.rooms.openDirect('uma', 'vic');
+    // What is neither marked nor gone, counted one by one.
+    const recount = async (user: string) => {
+      const [marks] = await small.receipts.marks(room.id, [user]);
+      const left = (await entriesOf(room)).filter(({ offset }) => marks && !isMarked(marks.read, offset));
+      return left.length;
+    };
+    const said = async (user: string) => (await small.receipts.states([room.id], user))[0]?.unread;
+    for (const round of upTo(4)) {
+      const senders = upTo(150).map((i) => (i % 2 ? 'uma' : 'vic'));
+      await Promise.all(senders.map((sender) => small.log.append(draftOf(room, { sender }))));
+      const entries = await entriesOf(room);
+      t.ok(entries.length < 160, `${entries.length} entries are kept`);
+      // One of them reads some of it, here and there; the other one never.
+      const others = entries.filter(({ sender }) => sender === 'vic').filter((_, i) => i % 3 === 0);
+      for (const { offset } of others) await small.receipts.mark(room.id, 'uma', offset, 'read');
+      for (const user of ['uma', 'vic']) {
+        const wanted = await recount(user);
+        t.ok(wanted > 0);
+        t.equal(await said(user), wanted, `${user}, round ${round}`);
+        t.equal(await recount(user), wanted, 'asking marks nothing that is left');
+        t.equal(await said(user), wanted, 'and is answered the same again');
+      }
+    }
+    const [first] = await redis.zrange(keys.readRanges(room.id, 'vic'), '0', '0');
+    const [oldest] = await entriesOf(room);
+    t.ok(Number(first) >= Number(oldest?.offset), 'ranges that are gone are not gone through again');
+
+    await Promise.all(upTo(150).map(() => small.log.append(draftOf(room, { sender: 'uma' }))));
+    await server.ask('CONFIG SET maxmemory 1');
+    t.ok(Number(await said('vic')) > 0, 'a Redis that takes no writes is asked all the same');
+    await server.ask('CONFIG SET maxmemory 0');
+    t.equal(await said('vic'), await recount('vic'));
   });
 
   t.test('moves the sender in a public room to its own message, and makes it a member', async (t) => {
