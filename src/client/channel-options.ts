@@ -11,7 +11,7 @@ export interface ChannelEvents {
   presence: [text: string, at: number];
   /** The agent types: this belongs at that place of its answer (0: it begins anew). The message itself follows. */
   delta: [text: string, at: number | undefined];
-  /** The place to resume from no longer exists: what is shown is to be loaded anew. */
+  /** The place to resume from no longer exists, or there was none yet: what is shown is to be loaded anew. */
   reset: [];
   /** Live, after each connect: what came before has been delivered. */
   ready: [];

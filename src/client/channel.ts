@@ -2,12 +2,12 @@ import { CloseCode } from './backoff.js';
 import type { ChannelEvents, ChannelOptions } from './channel-options.js';
 import { Connection, type ConnectionState, type EndReason } from './connection.js';
 import { Emitter } from './emitter.js';
-import { addressOf } from './ids.js';
 import { Outbox, type Pending } from './outbox.js';
 import { Pacer } from './pacer.js';
 import { Reports } from './reports.js';
-import { type Frame, objectOf, type Said, type Speech } from './speech.js';
-import { type Attachment, type Draft, type Message, type Receipt, RefusedError } from './types.js';
+import { type Frame, messageOfDraft, parseFrame, type Said, type Speech } from './speech.js';
+import { Told } from './told.js';
+import { type Draft, type Message, type Receipt, RefusedError } from './types.js';
 
 /** How often a place to resume from is asked for, in ms and in messages; the answer is the sign of life too. */
 const CURSOR_MS = 20_000;
@@ -32,9 +32,10 @@ export class Channel extends Emitter<ChannelEvents> {
   readonly #outbox = new Outbox();
   readonly #reports = new Reports();
   readonly #pacer: Pacer;
-  /** The newest place seen in each room. */
-  readonly #seen = new Map<string, number>();
+  readonly #told = new Told();
   #cursor: string;
+  /** Whether there is anything that what comes next has to join on to. */
+  #begun = false;
   #live = false;
   #sinceCursor = 0;
   #coverTimer: ReturnType<typeof setTimeout> | undefined;
@@ -133,6 +134,8 @@ export class Channel extends Emitter<ChannelEvents> {
   }
 
   #onOpen(): void {
+    // Without a place to resume from, what came while it was away is not told.
+    if (this.#begun && this.#cursor === '') this.#startOver();
     this.#ask();
     for (const pending of this.#outbox.all()) this.#attempt(pending);
     this.#sendReports();
@@ -194,7 +197,7 @@ export class Channel extends Emitter<ChannelEvents> {
     // The answer comes after all that is due: as long as something comes, it is not dead.
     if (this.#asking) this.#expectAnswer();
     this.emit('frame', 'in', text);
-    const frame = parse(text);
+    const frame = parseFrame(text);
     if (frame) this.#take(this.speech.read(frame), frame);
   }
 
@@ -223,19 +226,25 @@ export class Channel extends Emitter<ChannelEvents> {
         this.#takeCursor(said.cursor);
         break;
       case 'reset':
-        this.#seen.clear();
-        this.#cursor = '';
-        this.emit('reset');
+        this.#startOver();
         break;
       case 'unknown':
         break;
     }
   }
 
+  #startOver(): void {
+    this.#told.clear();
+    this.#cursor = '';
+    this.#begun = true;
+    this.emit('reset');
+  }
+
   #takeMessage(message: Message, ref: string | undefined): void {
     const pending = this.#outbox.find(ref);
     if (!this.#isRepeat(message, pending !== undefined)) {
-      this.#seen.set(message.room, message.offset);
+      this.#told.add(message);
+      this.#begun = true;
       this.#sinceCursor += 1;
       if (this.#sinceCursor >= CURSOR_MESSAGES) this.#ask();
       this.emit('message', message, pending !== undefined);
@@ -246,12 +255,7 @@ export class Channel extends Emitter<ChannelEvents> {
   #takeAck(ref: string, id: string, at: number): void {
     const pending = this.#outbox.find(ref);
     if (!pending) return;
-    const { text, attachments = [] } = pending.draft;
-    const files = attachments.map(
-      (url): Attachment => ({ url, name: undefined, size: undefined, contentType: undefined }),
-    );
-    const own = { id, ...addressOf(id), sender: this.#options.user, text, at, attachments: files };
-    this.#takeMessage({ ...own, status: 'sent' }, ref);
+    this.#takeMessage(messageOfDraft(pending.draft, this.#options.user, id, at), ref);
   }
 
   #takeError(detail: string, ref: string | undefined, retry: boolean): void {
@@ -288,17 +292,9 @@ export class Channel extends Emitter<ChannelEvents> {
 
   /**
    * A resume repeats what came after the last cursor, and a key that is sent again is answered with its first message.
-   * What else comes a second time is another message: a fail-over lost the one that had its place.
+   * Where it is not known which message had a place, what else comes there is another one: a fail-over lost the first.
    */
-  #isRepeat({ room, offset }: Message, own: boolean): boolean {
-    return offset <= (this.#seen.get(room) ?? 0) && (own || !this.#live);
-  }
-}
-
-function parse(text: string): Frame | undefined {
-  try {
-    return objectOf(JSON.parse(text));
-  } catch {
-    return undefined;
+  #isRepeat(message: Message, own: boolean): boolean {
+    return this.#told.has(message) ?? (own || !this.#live);
   }
 }

@@ -120,7 +120,7 @@ export class Connection {
     socket.onopen = () => {
       if (turn !== this.#turn) return;
       clearTimeout(this.#timer);
-      this.#openedAt = Date.now();
+      this.#openedAt = performance.now();
       this.#enter('open');
       this.#options.onOpen();
     };
@@ -148,7 +148,7 @@ export class Connection {
   #lost(turn: number, code: number): void {
     if (turn !== this.#turn || this.#state === 'ended') return;
     const wasOpen = this.#state === 'open';
-    const lasted = wasOpen && Date.now() - this.#openedAt >= LASTING_MS;
+    const lasted = wasOpen && performance.now() - this.#openedAt >= LASTING_MS;
     this.#drop();
     this.#options.onClose?.(code, wasOpen);
     if (code === CloseCode.roomGone) this.#end('gone');

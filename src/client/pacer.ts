@@ -11,7 +11,7 @@ export class Pacer {
   readonly #send: (text: string) => boolean;
   #queue: string[] = [];
   #allowance = BURST;
-  #countedAt = Date.now();
+  #countedAt = performance.now();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `send` says whether the frame was taken; from the first that was not, all are forgotten. */
@@ -31,7 +31,8 @@ export class Pacer {
   }
 
   #flush(): void {
-    const now = Date.now();
+    // Not the time of day, which may be set back.
+    const now = performance.now();
     this.#allowance = Math.min(BURST, this.#allowance + ((now - this.#countedAt) / 1_000) * RATE);
     this.#countedAt = now;
     while (this.#allowance >= 1 && this.#queue.length > 0) {

@@ -64,6 +64,13 @@ export function messageOf({ id, sender, text, at, attachments, status }: Parts):
   };
 }
 
+/** What `user` has sent, as an acknowledgement that does not repeat it says that it is stored. */
+export function messageOfDraft(draft: Draft, user: string, id: string, at: number): Message {
+  const { text, attachments = [] } = draft;
+  const files = attachments.map(attachmentOf);
+  return { id, ...addressOf(id), sender: user, text, at, attachments: files, status: 'sent' };
+}
+
 /** A file as documents show one: its reference alone, or an object. */
 export function attachmentOf(file: unknown): Attachment {
   if (typeof file === 'string') {
@@ -76,6 +83,15 @@ export function attachmentOf(file: unknown): Attachment {
     size: typeof size === 'number' ? size : undefined,
     contentType: typeof content_type === 'string' ? content_type : undefined,
   };
+}
+
+/** A frame's text, read; undefined when it is no JSON. */
+export function parseFrame(text: string): Frame | undefined {
+  try {
+    return objectOf(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
 }
 
 /** What is no object is an empty one. */
