@@ -99,7 +99,7 @@ export class CatchUp implements CatchUpRunner {
   async #placeAtNewest(session: Reader, feed: Feed, start: ReadStart): Promise<boolean> {
     const { head, tail } = feed;
     const page = await this.#reads.newest(feed, this.#options.newest);
-    await this.#followed(feed, page, head, this.#options.newest > 0);
+    await this.#followed(feed, page, head, this.#options.newest > 0 ? 0 : undefined);
     const shown = session.encoder.page ? NOTHING_SHOWN : await this.#shown(session.encoder, feed.room, page);
     if (feed.tail !== tail) return this.#placeAtNewest(session, feed, start);
     feed.forgetShown(session);
@@ -141,7 +141,7 @@ export class CatchUp implements CatchUpRunner {
     const asPage = paged && session.encoder.page !== undefined;
     const count = asPage ? PAGE_MESSAGES : READ_MESSAGES;
     const read = await this.#reads.after(feed, position.offset, count);
-    await this.#followed(feed, read, head, read.length < count);
+    await this.#followed(feed, read, head, read.length < count ? position.offset : undefined);
     const page = read.filter((message) => message.offset <= head.offset);
     await this.#decided(session, feed, page);
     const shown = await this.#shown(session.encoder, feed.room, page);
@@ -269,8 +269,13 @@ export class CatchUp implements CatchUpRunner {
   }
 
   // What the log has since a fail-over is handed out when this node follows it there: a reader would be shown it twice.
-  async #followed(feed: Feed, page: readonly Message[], head: Position, toEnd: boolean): Promise<void> {
-    if (!isDoubtful(feed, page, head, toEnd)) return;
+  async #followed(
+    feed: Feed,
+    page: readonly Message[],
+    head: Position,
+    after: number | undefined,
+  ): Promise<void> {
+    if (!isDoubtful(feed, page, head, after)) return;
     const [tip] = await this.#options.log.tips([feed.id]);
     if (tip && feed.checkTip(tip, head.offset))
       throw new ChatError('unavailable', 'this node has yet to follow the log');

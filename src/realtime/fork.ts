@@ -35,10 +35,16 @@ export function commonPlace(
 }
 
 /**
- * Whether `page`, just read, is not what `feed` handed out up to `head`: an entry is another one, or, where the page is to
- * reach as far as the log does, the log ends before the head. Or an entry was erased: the log's tip tells.
+ * Whether `page`, just read, is not what `feed` handed out up to `head`: an entry is another one, or the log ends before the
+ * head. Or an entry was erased: the log's tip tells. `after`: the offset that a page was read from which reaches as far as the
+ * log does; undefined: there may be more.
  */
-export function isDoubtful(feed: Feed, page: readonly Message[], head: Position, toEnd: boolean): boolean {
-  if (toEnd && (page.at(-1)?.offset ?? 0) < head.offset) return true;
+export function isDoubtful(
+  feed: Feed,
+  page: readonly Message[],
+  head: Position,
+  after: number | undefined,
+): boolean {
+  if (after !== undefined && (page.at(-1)?.offset ?? after) < head.offset) return true;
   return page.some(({ offset, nonce }) => (feed.nonceAt(offset) ?? nonce) !== nonce);
 }

@@ -59,9 +59,7 @@ export class Appender {
         draft,
         since: performance.now(),
         bytes: Buffer.byteLength(draft.text) + ITEM_OVERHEAD_BYTES,
-        get join() {
-          return pair !== undefined && !members.has(pair);
-        },
+        join: pair === undefined ? undefined : () => !members.has(pair),
         open: true,
         resolve: pair === undefined ? resolve : (stored) => resolve(this.#remember(pair, stored)),
         reject,

@@ -20,7 +20,7 @@ export interface PendingAppend {
   readonly since: number;
   readonly bytes: number;
   /** Whether the sender is to be made a member of the room: asked when it is sent, since another primary may not know. */
-  readonly join: boolean;
+  readonly join: (() => boolean) | undefined;
   /** False once the caller has been answered: whatever comes later is nobody's business. */
   open: boolean;
   resolve(result: Appended): void;
@@ -98,7 +98,7 @@ function addDraft(call: AppendCall, item: PendingAppend): void {
   if (ranged) call.keys.push(keys.readRanges(room.id, sender));
   if (key !== undefined) call.keys.push(keys.sent(room.id, sender, key));
   const filed = attachments.length > 0;
-  const flags = `${flag(item.join)}${flag(ranged)}${flag(key !== undefined)}${flag(filed)}${flag(profile !== undefined)}`;
+  const flags = `${flag(item.join?.() ?? false)}${flag(ranged)}${flag(key !== undefined)}${flag(filed)}${flag(profile !== undefined)}`;
   call.args.push(
     `${nonce} ${encodeId(sender)} ${via} ${flags}`,
     `${JSON.stringify(sender)},${JSON.stringify(text)}`,
@@ -113,14 +113,15 @@ function flag(yes: boolean): string {
 
 function groupByRoom(items: readonly PendingAppend[]): PendingAppend[][] {
   if (items.length === 1) return [items as PendingAppend[]];
-  const groups = new Map<string, PendingAppend[]>();
+  const groups = new Map<number | string, PendingAppend[]>();
   for (const item of items) {
-    // A room that a fail-over lost may wait here beside the one that has its number now.
     const { id, createdMs } = item.draft.room;
-    const room = `${id} ${createdMs}`;
-    const group = groups.get(room);
+    let group = groups.get(id);
+    // A room that a fail-over lost may wait here beside the one that has its number now.
+    const other = group && group[0]?.draft.room.createdMs !== createdMs ? `${id} ${createdMs}` : undefined;
+    if (other !== undefined) group = groups.get(other);
     if (group) group.push(item);
-    else groups.set(room, [item]);
+    else groups.set(other ?? id, [item]);
   }
   return [...groups.values()];
 }

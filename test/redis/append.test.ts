@@ -19,7 +19,7 @@ const upTo = (n: number, from = 1) => Array.from({ length: n - from + 1 }, (_, i
 
 /** One call of the script, past all queues: its answer, three integers per draft, in the order of the drafts. */
 async function call(redis: Client, drafts: Draft[], keep = 0): Promise<number[][]> {
-  const items = drafts.map((one) => ({ draft: one, join: false }) as PendingAppend);
+  const items = drafts.map((one) => ({ draft: one, join: undefined }) as PendingAppend);
   const built = buildAppend(items, keep);
   const flat = (await runScript(redis, scripts.append, built.keys, built.args)) as number[];
   const answers = built.items.map((_, i) => flat.slice(i * 3, i * 3 + 3));

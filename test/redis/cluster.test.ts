@@ -65,7 +65,10 @@ t.test('on a cluster of three primaries', OWN_SERVERS, async (t) => {
     const room = { id, kind: 'public', name: '', createdMs: Number(made), participants: [] } as const;
     const append = (key?: string) => {
       const draft = draftOf(room, { key });
-      const { keys: touched, args } = buildAppend([{ draft, join: true } as unknown as PendingAppend], 0);
+      const { keys: touched, args } = buildAppend(
+        [{ draft, join: () => true } as unknown as PendingAppend],
+        0,
+      );
       return runScript(redis, scripts.append, touched, args);
     };
     await append();

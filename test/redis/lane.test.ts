@@ -30,7 +30,7 @@ const itemOf = (room: Room, since: number) => ({
   draft: draftOf(room),
   since,
   bytes: 1,
-  join: false,
+  join: undefined,
   open: true,
 });
 
