@@ -14,7 +14,7 @@ const PART_OVERHEAD_BYTES = 16 * 1024;
 /** Uploads that a node reads at once: each holds a part of its file in memory. */
 const MAX_CONCURRENT = 64;
 /** Of these, most of one person: slow ones of somebody else keep nobody from uploading. */
-const MAX_OF_ONE = 16;
+const MAX_OF_ONE = 32;
 const BUSY_RETRY_S = 2;
 
 export interface UploadLimits {
