@@ -62,6 +62,11 @@ export function parseFrame(data: Buffer, binary: boolean): unknown {
   }
 }
 
+/** What an error frame repeats of a frame's `ref`, fit to be one or not: a string or a number, else undefined. */
+export function repeatable(value: unknown): Ref | undefined {
+  return typeof value === 'string' || Number.isFinite(value) ? (value as Ref) : undefined;
+}
+
 /**
  * A JSON object, such as a frame must be.
  * @throws ChatError bad_request for anything else

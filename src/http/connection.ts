@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { ChatError, CloseCode } from '../core/errors.js';
 import type { UserId } from '../core/ids.js';
-import { checkRef, parseFrame } from '../core/input.js';
+import { checkRef, parseFrame, repeatable } from '../core/input.js';
 import type { RoomMarks } from '../core/marks.js';
 import type { Messages } from '../core/messages.js';
 import type { Message, Profile, Room } from '../core/model.js';
@@ -247,17 +247,17 @@ export class Connection implements ChatSocket, Transport {
       void this.closeWhenIdle(CloseCode.tooMany, 'too many messages', LAST_ANSWERS_MS);
       return undefined;
     }
-    // An error repeats it, fit to be one or not.
-    let given: unknown;
+    let given: Ref | undefined;
     try {
       const frame = parseFrame(data, binary);
-      given = this.route.refOf(frame);
-      const ref = checkRef(given);
+      const asked = this.route.refOf(frame);
+      given = repeatable(asked);
+      const ref = checkRef(asked);
       if (toll === 'refuse') throw new ChatError('rate_limited', 'too many messages');
       const result = this.route.onFrame(frame, this, ref);
       return result?.catch((error) => this.#replyError(error, ref));
     } catch (error) {
-      this.#replyError(error, (given ?? undefined) as Ref | undefined);
+      this.#replyError(error, given);
       return undefined;
     }
   }

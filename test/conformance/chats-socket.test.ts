@@ -146,9 +146,10 @@ t.test('bad frames get an error frame each, store nothing, and the socket stays 
     socket.send(frame);
     const answer = await socket.next();
     const { ref } = frame as { ref?: unknown };
-    const keys = ref !== undefined ? ['detail', 'ref', 'type'] : ['detail', 'type'];
+    const repeated = ['string', 'number'].includes(typeof ref);
+    const keys = repeated ? ['detail', 'ref', 'type'] : ['detail', 'type'];
     t.same(keysOf(answer), keys, JSON.stringify(frame).slice(0, 60));
-    t.same(answer.ref, ref);
+    if (repeated) t.equal(answer.ref, ref);
     t.equal(answer.type, 'error');
     t.ok(typeof answer.detail === 'string' && answer.detail !== '');
   }
