@@ -26,7 +26,8 @@ export function watchUpgrades(app: FastifyInstance): void {
   app.server.prependListener('upgrade', (_, socket: Socket) => {
     upgrades.add(socket);
     socket.once('close', () => upgrades.delete(socket));
-    // Whoever makes a WebSocket of it takes this back, as `ws` does.
+    // Whoever makes a WebSocket of it takes this back, as `ws` does. Behind a request that is yet to be answered, Node sets
+    // the keep-alive timeout in its place.
     socket.setTimeout(UPGRADE_MS, cut);
   });
 }

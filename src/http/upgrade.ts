@@ -34,8 +34,8 @@ export function registerUpgradeChecks(app: FastifyInstance, allowedOrigins: read
 
 /**
  * A request that is an upgrade only where it asks for ours: others are answered as if they had not asked (RFC 9110,
- * section 7.8), and a WebSocket begins with GET (RFC 6455, section 4.1). Clients that can speak HTTP/2 offer it with every request (`Upgrade: h2c`), and Node takes each offer for an upgrade
- * as soon as anybody listens for those.
+ * section 7.8), and a WebSocket begins with GET (RFC 6455, section 4.1). Clients that can speak HTTP/2 offer it with
+ * every request (`Upgrade: h2c`), and Node takes each offer for an upgrade as soon as anybody listens for those.
  */
 export class Request extends IncomingMessage {
   declare offered: boolean;

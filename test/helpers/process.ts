@@ -6,8 +6,10 @@ import { type Owner, within } from './wait.js';
 
 const KEPT_LINES = 2000;
 const EXIT_MS = 5000;
+/** How long after its end a program's last lines are waited for: a child of its own may keep the pipe. */
+const LAST_LINES_MS = 1000;
 
-/** A started program. `exited` settles with its exit code, or null when a signal ended it. */
+/** A started program. `exited` settles with its exit code, or null when a signal ended it; its last lines are in the logs then. */
 export interface Program {
   readonly name: string;
   readonly proc: ChildProcess;
@@ -43,7 +45,9 @@ export function startProgram(
     const end = (code: number | null): void => {
       running = false;
       alive.delete(proc);
-      resolve(code);
+      const settle = () => resolve(code);
+      proc.once('close', settle);
+      setTimeout(settle, LAST_LINES_MS).unref();
     };
     proc.once('exit', end);
     proc.once('error', (error) => {

@@ -234,6 +234,13 @@ t.test('a reader that awaits what it sent itself hears what else happens', async
     'User zoe joined the chat',
     'own',
   ]);
+  const unable: Encoder = {
+    ...rooms,
+    event: () => {
+      throw new RangeError('no such place');
+    },
+  };
+  t.strictSame(await heard(unable, [presence]), ['own'], 'without an event that cannot be shown');
   const receipt = { kind: 'receipt', user: 'zoe', status: 'read', sender: 'reader', via: 'rooms' } as const;
   t.strictSame(
     await heard(skillarena, [
