@@ -49,13 +49,15 @@ t.test(
   { skip },
   async (t) => {
     const before = {
+      version: 2,
       at: 'yesterday',
       machine: { commit: 'abc1234' },
       options: { size: 0.05, quick: true },
       live: { pairs: { parlance: { cpu: 12_345, perSecond: 1, p99: 1 } } },
     };
     const larger = { ...before, at: 'today', options: { size: 1, quick: true } };
-    writeFileSync(history, `${JSON.stringify(before)}\n${JSON.stringify(larger)}\n`);
+    const otherwise = { ...before, version: 1, at: 'today' };
+    writeFileSync(history, [before, larger, otherwise].map((run) => `${JSON.stringify(run)}\n`).join(''));
     const what = [
       '--workloads',
       'pairs',
@@ -70,7 +72,7 @@ t.test(
     t.equal(code, 0, text);
 
     const { version, machine, options, live, faults } = results(readFileSync(json, 'utf8'));
-    t.equal(version, 1);
+    t.equal(version, 2);
     t.equal(machine.node, process.version);
     t.match(machine.packages, { 'socket.io': /^4\./, ws: /^8\./ });
     t.same(options, { rounds: 1, seconds: 0.5, size: 0.05, quick: true });
@@ -93,12 +95,12 @@ t.test(
     );
     t.match(
       text,
-      /\| pairs, parlance: CPU s\/100k \| 12345 \| [\d.]+ \| -\d/,
-      'compared with the last run of this size',
+      /Since yesterday.*\| pairs, parlance: CPU s\/100k \| 12345 \| [\d.]+ \| -\d/s,
+      'compared with the last run of this size and kind',
     );
     const lines = readFileSync(history, 'utf8').trimEnd().split('\n');
-    t.equal(lines.length, 3, 'the run was added to the history');
-    t.same(results(lines[2] ?? '').live, live);
+    t.equal(lines.length, 4, 'the run was added to the history');
+    t.same(results(lines[3] ?? '').live, live);
   },
 );
 

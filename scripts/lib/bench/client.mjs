@@ -16,13 +16,17 @@ const CALM_MS = 500;
 /** Nodes that are not warm by then are slow enough. */
 const WARMING_MS = 10_000;
 const REST_MS = 3_000;
+/** Who was cut off is announced as gone 10 s later. Nodes that work less than this share of a core are done with it. */
+const GONE_MS = 11_000;
+const RESTING_SHARE = 0.02;
+const RESTING_MS = 20_000;
 /** Opened first, so that what a node sets up once is not charged to sockets. */
 const FIRST_SHARE = 0.1;
 
 const [jobFile = '', resultFile = ''] = process.argv.slice(2);
 /** @type {import('./job.mjs').Job} */
 const job = JSON.parse(readFileSync(jobFile, 'utf8'));
-const crowd = new Crowd(job);
+let crowd = new Crowd(job);
 const result = await (job.plan.kind === 'idle' ? idle() : live());
 crowd.end();
 writeFileSync(resultFile, JSON.stringify(result));
@@ -94,19 +98,46 @@ async function idle() {
   await crowd.open(0, first);
   const sockets = total - first;
   const start = await memory();
-  const before = reading();
-  await crowd.open(first, total);
-  const opened = reading();
+  const anew = await opening(first, total);
   const end = await memory();
+  crowd.end();
+  const { closed } = crowd;
+  await resting();
+  crowd = new Crowd(job);
+  await crowd.open(0, first);
   return {
     sockets,
-    seconds: (opened.at - before.at) / 1000,
-    cpu: { nodes: opened.nodes - before.nodes, redis: opened.redis - before.redis },
+    anew,
+    back: await opening(first, total),
     nodeKib: (end.asIs - start.asIs) / sockets,
     nodeKibLive: (end.live - start.live) / sockets,
     redisBytes: (end.redis - start.redis) / sockets,
-    closed: crowd.closed,
+    closed: closed + crowd.closed,
   };
+}
+
+/** Opens the sockets of members `from` up to `to`. @param {number} from @param {number} to */
+async function opening(from, to) {
+  const before = reading();
+  await crowd.open(from, to);
+  const after = reading();
+  return {
+    seconds: (after.at - before.at) / 1000,
+    cpu: { nodes: after.nodes - before.nodes, redis: after.redis - before.redis },
+  };
+}
+
+async function resting() {
+  await sleep(GONE_MS);
+  let last = reading();
+  const rests = async () => {
+    await sleep(REST_MS);
+    const now = reading();
+    const share = (now.nodes - last.nodes) / ((now.at - last.at) / 1000);
+    last = now;
+    return share < RESTING_SHARE * job.nodePids.length;
+  };
+  if (!(await poll(rests, RESTING_MS, 0))) throw new Error('the nodes do not come to rest');
 }
 
 /** After a rest: KiB of the nodes as they are, and after a collection; bytes of Redis. */

@@ -1,4 +1,7 @@
-/** The load `idle`: sockets that are open and silent. Measured once; what is opened first does not count. */
+/**
+ * The load `idle`: sockets that are open and silent. Measured once; what is opened first does not count. Then all of them come
+ * back, as after a broken network: what a connect costs a node that has worked for a while.
+ */
 
 import { measure } from './measure.mjs';
 import { Stack } from './stack.mjs';
@@ -10,8 +13,9 @@ const SIZE = 20;
 /**
  * @typedef {object} IdleFigures
  * @property {number} sockets
- * @property {number} perSecond connects
- * @property {number} cpuMs of nodes and Redis for each connect
+ * @property {number} perSecond connects of those who come back
+ * @property {number} cpuMs of nodes and Redis for each of them
+ * @property {number} anewMs the same when they came first, to nodes that had just started
  * @property {number} nodeKib resident memory of the nodes for each socket
  * @property {number} nodeKibLive after a garbage collection
  * @property {number} redisBytes for each socket
@@ -31,14 +35,13 @@ export async function runIdle({ options, systems, say, faults }) {
         ...(await membersOf(stack, { rooms, size: SIZE, senders: 0 })),
         plan: { kind: 'idle', window: 0, rate: 0, sampleEvery: 1, warmMs: 0, warmCpu: 0, measureMs: 0 },
       });
-      const { sockets, seconds, cpu, nodeKib, nodeKibLive, redisBytes, closed } = result;
-      const cpuMs = ((cpu.nodes + cpu.redis) * 1000) / sockets;
-      figures[system.name] = {
-        ...{ sockets, nodeKib, nodeKibLive, redisBytes, cpuMs },
-        perSecond: sockets / seconds,
-      };
+      const { sockets, anew, back, nodeKib, nodeKibLive, redisBytes, closed } = result;
+      /** @param {import('./job.mjs').Opening} opening */
+      const perConnect = ({ cpu }) => ((cpu.nodes + cpu.redis) * 1000) / sockets;
+      const [cpuMs, anewMs, perSecond] = [perConnect(back), perConnect(anew), sockets / back.seconds];
+      figures[system.name] = { sockets, nodeKib, nodeKibLive, redisBytes, cpuMs, anewMs, perSecond };
       say(
-        `idle, ${system.name}: ${nodeKib.toFixed(1)} KiB a socket, ${cpuMs.toFixed(2)} CPU ms and ${(sockets / seconds).toFixed(0)} connects/s`,
+        `idle, ${system.name}: ${nodeKib.toFixed(1)} KiB a socket, ${anewMs.toFixed(2)} CPU ms to connect, ${cpuMs.toFixed(2)} to come back, ${perSecond.toFixed(0)} connects/s`,
       );
       if (closed > 0) faults.push(`idle, ${system.name}: ${closed} of ${sockets} sockets were closed`);
     } finally {

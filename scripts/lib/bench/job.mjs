@@ -57,10 +57,16 @@
  */
 
 /**
+ * @typedef {object} Opening what it takes to open the sockets
+ * @property {number} seconds
+ * @property {Used} cpu
+ */
+
+/**
  * @typedef {object} IdleResult
  * @property {number} sockets
- * @property {number} seconds to open them
- * @property {Used} cpu to open them
+ * @property {Opening} anew by nodes that have just started, of people who are new to them
+ * @property {Opening} back the same, after all connections were cut
  * @property {number} nodeKib resident memory of the nodes for each socket
  * @property {number} nodeKibLive the same without what was garbage
  * @property {number} redisBytes memory of Redis for each socket

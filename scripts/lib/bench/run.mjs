@@ -5,7 +5,7 @@ import { runIdle } from './idle.mjs';
 import { runLive } from './live.mjs';
 import { machineFacts } from './machine.mjs';
 import { runHistory } from './pages.mjs';
-import { changes, keepRun, lastRun } from './past.mjs';
+import { changes, keepRun, lastRun, VERSION } from './past.mjs';
 import { report } from './report.mjs';
 import { runScale } from './scale.mjs';
 import { runSizes } from './sizes.mjs';
@@ -16,7 +16,7 @@ import { LIVE } from './workloads.mjs';
 
 /**
  * @typedef {object} Results
- * @property {1} version of this shape
+ * @property {number} version of this shape
  * @property {string} at when it began
  * @property {number} seconds that it took
  * @property {import('./machine.mjs').Machine} machine
@@ -44,7 +44,7 @@ export async function runBench(options, say) {
   const { rounds, seconds, size, quick } = options;
   /** @type {Results} */
   const all = {
-    version: 1,
+    version: VERSION,
     at: new Date(started).toISOString(),
     seconds: Math.round((Date.now() - started) / 1000),
     machine,
