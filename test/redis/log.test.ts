@@ -1,6 +1,7 @@
 /** What is known of logs without reading them: which rooms are recent. */
 
 import t from 'tap';
+import type { Room } from '../../src/core/model.js';
 import { keys, partitionSlot, roomPartition } from '../../src/redis/keys.js';
 import { draftOf } from '../helpers/drafts.js';
 import { redisSide } from '../helpers/hub.js';
@@ -34,6 +35,28 @@ t.test('the index of recent rooms has the second of the newest append, written o
   await redis.hset(keys.room(room.id), 'tip', `2 ${before} n2`);
   const third = await append('n3');
   t.equal(await recent(), secondOf(third.createdMs), 'the next second is');
+});
+
+t.test('a room whose newest message is of a time that its server has yet to come to', async (t) => {
+  const server = await startAnyRedis(t);
+  const redis = clientOf(t, server);
+  const side = redisSide(t, server);
+  const rooms = await Promise.all([1, 2, 3].map(() => side.rooms.createPublic('a room')));
+  const [now, soon, later] = rooms as [Room, Room, Room];
+  const { createdMs } = await side.log.append(draftOf(now, { text: 'now' }));
+  for (const [i, room] of [soon, later].entries()) {
+    const at = createdMs + (i + 1) * 60_000;
+    await redis.zadd(keys.recent(roomPartition(room.id)), secondOf(at), String(room.id));
+  }
+  const look = () => side.log.recentlyAppended(new Set(rooms.map(({ id }) => id)));
+  const first = await look();
+  t.equal(first.get(now.id), secondOf(createdMs));
+  const [clock] = await redis.time();
+  for (const { id } of [soon, later]) {
+    t.ok(Math.abs(Number(clock) * 1_000 - (first.get(id) ?? 0)) <= 1_000, `${first.get(id)} is this second`);
+    await until('it goes with the time', async () => (await look()).get(id) !== first.get(id));
+  }
+  t.equal((await look()).get(now.id), secondOf(createdMs), 'the other stays where it is');
 });
 
 t.test('a primary that is away keeps nobody from what is recent elsewhere', OWN_SERVERS, async (t) => {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { MessageEvent, Room, RoomEvent } from '../../src/core/model.js';
-import { channels, keys } from '../../src/redis/keys.js';
+import { channels, keys, roomPartition } from '../../src/redis/keys.js';
 import { type Sink, startWorld, type World } from '../helpers/hub.js';
 import { sleep, until } from '../helpers/wait.js';
 
@@ -286,6 +286,31 @@ t.test('the tip check', async (t) => {
     await has(sink, [1]);
     filter(world, room, () => false);
     for (const n of [2, 3]) await world.append(room, String(n));
+    await has(sink, upTo(3));
+    t.strictSame(sink.offsets, upTo(3));
+  });
+
+  t.test('finds it while the clock of Redis is behind that of the primary before', async (t) => {
+    const room = await world.newRoom();
+    const { sink } = await world.read(room);
+    const { createdMs } = await world.append(room, '1');
+    await has(sink, [1]);
+    const ahead = createdMs + 60_000;
+    await world.redis.hset(
+      keys.room(room.id),
+      'tip',
+      `1 ${ahead} ${(await world.side.log.tips([room.id]))[0]?.nonce}`,
+    );
+    await world.append(room, '2');
+    await has(sink, upTo(2));
+    await world.redis.zadd(
+      keys.recent(roomPartition(room.id)),
+      Math.floor(ahead / 1_000) * 1_000,
+      String(room.id),
+    );
+    await sleep(6_000); // its second is known, and was looked at more than twice
+    filter(world, room, () => false);
+    t.equal((await world.append(room, '3')).createdMs, ahead);
     await has(sink, upTo(3));
     t.strictSame(sink.offsets, upTo(3));
   });

@@ -4,11 +4,16 @@
 -- KEYS   one per partition: recent
 -- ARGV   1 ms to look back
 -- ANSWER room, the second of its newest append (in ms), room, second, ...: a list for each partition
-local now = redis.call('TIME')
-local since = now[1] * 1000 + math.floor(now[2] / 1000) - ARGV[1]
+--
+-- After a fail-over the clock may be behind a room's newest message. What is appended until it has caught up bears the time of
+-- that message, and so one second: such a room counts as appended to at any time.
+local clock = redis.call('TIME')
+local since = clock[1] * 1000 + math.floor(clock[2] / 1000) - ARGV[1]
+local second = string.format('%.0f', clock[1] * 1000)
 local answer = {}
 for i, key in ipairs(KEYS) do
   redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. string.format('%.0f', since))
   answer[i] = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+  for later = redis.call('ZCOUNT', key, '(' .. second, '+inf'), 1, -1 do answer[i][#answer[i] - 2 * later + 2] = second end
 end
 return answer
