@@ -139,8 +139,8 @@ export interface FanOut {
 export interface RoomStore {
   get(room: RoomId): Promise<Room | undefined>;
   getMany(rooms: readonly RoomId[]): Promise<(Room | undefined)[]>;
-  /** Rooms with their newest positions, read at once. */
-  heads(rooms: readonly RoomId[]): Promise<(Head | undefined)[]>;
+  /** Rooms with their newest positions, read at once; undefined: there is no such room. `away`: nobody answers for it. */
+  heads(rooms: readonly RoomId[]): Promise<(Head | 'away' | undefined)[]>;
   createPublic(name: string): Promise<Room>;
   /** The pair's one direct room, undefined when there is none yet. */
   findDirect(a: UserId, b: UserId): Promise<Room | undefined>;
@@ -155,8 +155,8 @@ export interface RoomStore {
   listPublic(limit: number, before: RoomId | undefined): Promise<Room[]>;
   /** The ids of the direct and agent rooms `user` is in, at most `limit`, newest first. */
   listOf(user: UserId, limit: number): Promise<RoomId[]>;
-  /** For each user a number that changes whenever a room is added to their list. */
-  versions(users: readonly UserId[]): Promise<number[]>;
+  /** For each user a number that changes whenever a room is added to their list; undefined: nobody answers for them. */
+  versions(users: readonly UserId[]): Promise<(number | undefined)[]>;
 }
 
 /** People. */

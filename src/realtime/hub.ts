@@ -6,6 +6,7 @@ import type { FanOut, Log, RoomStore } from '../core/ports.js';
 import { Broadcaster } from './broadcast.js';
 import { CatchUp } from './catchup.js';
 import { type FeedOptions, RoomFeed } from './feed.js';
+import { START } from './fork.js';
 import { PendingSends } from './pending.js';
 import { Session, type SessionOptions } from './session.js';
 import { type RealtimeStats, reportFault } from './stats.js';
@@ -150,6 +151,7 @@ export class Hub {
         const heads = await this.#options.rooms.heads(ids);
         feeds.forEach((feed, i) => {
           const head = heads[i];
+          if (head === 'away') throw new Error('the server of a room is away');
           if (head) feed.begin(head);
         });
       } catch {
@@ -192,14 +194,15 @@ export class Hub {
   /** Compares the tips of `rooms` with what their feeds handed out, after a pause: an event may be on its way. */
   async #compare(
     rooms: readonly RoomId[],
-    tipsOf: (rooms: readonly RoomId[]) => Promise<readonly Position[]>,
+    tipsOf: (rooms: readonly RoomId[]) => Promise<readonly (Position | undefined)[]>,
   ): Promise<void> {
     if (rooms.length === 0) return;
     const then = rooms.map((room) => this.#feeds.get(room)?.head.offset ?? 0);
     const tips = await tipsOf(rooms);
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     rooms.forEach((room, i) => {
-      this.#feeds.get(room)?.checkTip(tips[i] as Position, then[i] as number);
+      const tip = tips[i];
+      if (tip) this.#feeds.get(room)?.checkTip(tip, then[i] as number);
     });
   }
 
@@ -209,30 +212,40 @@ export class Hub {
     while (this.#unverified.size > 0 && !this.#closed) {
       const rooms = [...this.#unverified];
       this.#unverified.clear();
+      let away: readonly RoomId[] = rooms;
       try {
-        await this.#compare(rooms, (some) => this.#tipsAnew(some));
+        await this.#compare(rooms, async (some) => {
+          const tips = await this.#tipsAnew(some);
+          away = some.filter((_, i) => !tips[i]);
+          return tips;
+        });
       } catch (error) {
         reportFault(this.#options.stats, error);
-        for (const room of rooms) this.#unverified.add(room);
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
+      if (away.length === 0) continue; // others may have been added meanwhile
+      for (const room of away) if (this.#feeds.has(room)) this.#unverified.add(room);
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
     this.#verifying = false;
   }
 
-  /** Tips of rooms whose primary may be another one by now: those that it does not have any more are over. */
-  async #tipsAnew(rooms: readonly RoomId[]): Promise<Position[]> {
+  /**
+   * Tips of rooms whose primary may be another one by now: those that it does not have any more are over. Undefined: that
+   * primary is away.
+   */
+  async #tipsAnew(rooms: readonly RoomId[]): Promise<(Position | undefined)[]> {
     const heads = await this.#options.rooms.heads(rooms);
     const lost: Room[] = [];
     heads.forEach((head, i) => {
       const feed = this.#feeds.get(rooms[i] as RoomId);
+      if (!feed?.begun || head === 'away') return;
       // The number may be another room's.
-      if (!feed?.begun || head?.room.createdMs === feed.room.createdMs) return;
+      if (head?.room.createdMs === feed.room.createdMs) return;
       lost.push(feed.room);
       this.#drop(feed);
     });
     if (lost.length > 0) this.#options.onLost(lost);
-    return heads.map((head) => head?.tip ?? { offset: 0, nonce: '' });
+    return heads.map((head) => (head === 'away' ? undefined : (head?.tip ?? START)));
   }
 
   #drop(feed: RoomFeed): void {

@@ -179,7 +179,7 @@ export class UserFeeds {
     try {
       const versions = await this.#rooms.versions(feeds.map((feed) => feed.user));
       feeds.forEach((feed, i) => {
-        if (versions[i] !== feed.version) this.#follow(feed);
+        if (versions[i] !== undefined && versions[i] !== feed.version) this.#follow(feed);
       });
     } catch (error) {
       this.#hub.reportFault(error);

@@ -42,6 +42,23 @@ export async function fieldsOf(
 }
 
 /**
+ * As {@link fieldsOf}, with undefined for those whose server is away: on a cluster one may be without the others.
+ * @throws ChatError unavailable when nobody answers
+ */
+export async function fieldsOfThoseThere(
+  client: Client,
+  hashes: readonly string[],
+  fields: readonly string[],
+): Promise<((string | null)[] | undefined)[]> {
+  const read = async (part: readonly string[]) => {
+    const rows = await fieldsOf(client, part, fields);
+    return part.map((hash, i) => [hash, rows[i] as (string | null)[]] as const);
+  };
+  const found = new Map(await ofThoseThere(client, hashes, read));
+  return hashes.map((hash) => found.get(hash));
+}
+
+/**
  * What `read` answers for each of `names`, in their order: `BULK` names a call, on a cluster those of one slot.
  * @throws ChatError unavailable
  */
@@ -60,7 +77,7 @@ async function inCalls<T>(
 
 /**
  * What `read` answers for those of `names` that are there, in no order: on a cluster one primary may be away without the
- * others. At most `BULK` names.
+ * others.
  * @throws ChatError unavailable when nobody answers
  */
 export async function ofThoseThere<T>(

@@ -1,7 +1,7 @@
 import { AGENT_USER, LAST_NUMBER, type RoomId, type UserId } from '../core/ids.js';
 import type { Room, RoomKind } from '../core/model.js';
 import type { Head, RoomStore } from '../core/ports.js';
-import { fieldsOf } from './bulk.js';
+import { fieldsOf, fieldsOfThoseThere } from './bulk.js';
 import { type Client, guard, onNewPrimary, unavailable } from './connection.js';
 import { channels, keys } from './keys.js';
 import { parseTip } from './log.js';
@@ -65,10 +65,11 @@ export class RedisRooms implements RoomStore {
     return found.map((room) => room ?? read[next++]);
   }
 
-  async heads(rooms: readonly RoomId[]): Promise<(Head | undefined)[]> {
-    const rows = await fieldsOf(this.#client, rooms.map(keys.room), [...FIELDS, 'tip']);
+  async heads(rooms: readonly RoomId[]): Promise<(Head | 'away' | undefined)[]> {
+    const rows = await fieldsOfThoseThere(this.#client, rooms.map(keys.room), [...FIELDS, 'tip']);
     const people = new Map<string, UserId>();
     return rows.map((row, i) => {
+      if (!row) return 'away';
       const id = rooms[i] as RoomId;
       const kept = this.#kept.get(id);
       const room = kept && row[CREATED] === String(kept.createdMs) ? kept : decodeRoom(id, row, people);
@@ -129,9 +130,9 @@ export class RedisRooms implements RoomStore {
     return room;
   }
 
-  async versions(users: readonly UserId[]): Promise<number[]> {
-    const rows = await fieldsOf(this.#client, users.map(keys.user), ['rooms_version']);
-    return rows.map(([version]) => Number(version ?? 0));
+  async versions(users: readonly UserId[]): Promise<(number | undefined)[]> {
+    const rows = await fieldsOfThoseThere(this.#client, users.map(keys.user), ['rooms_version']);
+    return rows.map((row) => row && Number(row[0] ?? 0));
   }
 
   async listPublic(limit: number, before: RoomId | undefined): Promise<Room[]> {

@@ -59,7 +59,7 @@ t.test('a room whose newest message is of a time that its server has yet to come
   t.equal((await look()).get(now.id), secondOf(createdMs), 'the other stays where it is');
 });
 
-t.test('a primary that is away keeps nobody from what is recent elsewhere', OWN_SERVERS, async (t) => {
+t.test('a primary that is away keeps nobody from what others have', OWN_SERVERS, async (t) => {
   const settings = { 'cluster-require-full-coverage': 'no' };
   const cluster = await startRedisCluster(t, { primaries: 3, settings });
   const side = redisSide(t, cluster);
@@ -75,7 +75,20 @@ t.test('a primary that is away keeps nobody from what is recent elsewhere', OWN_
   const living = rooms.filter((_, i) => primaries[i] !== away).map(({ id }) => id);
   t.not(living.length, 0);
   const look = async () => [...(await side.log.recentlyAppended(ids)).keys()].sort();
-  t.strictSame(await until('the others answer', look, 20_000), living.sort());
+  t.strictSame(await until('the others answer', look, 20_000), [...living].sort());
+  const heads = await side.rooms.heads([...ids]);
+  t.strictSame(
+    [...ids].filter((_, i) => heads[i] !== 'away'),
+    living,
+  );
+  t.match(
+    heads.filter((head) => head !== 'away'),
+    living.map((id) => ({ room: { id }, tip: { offset: 1 } })),
+  );
+  const users = Array.from({ length: 12 }, (_, i) => `user-${i}`);
+  const versions = await side.rooms.versions(users);
+  t.strictSame([...new Set(versions)].sort(), [0, undefined], 'of some it is known, of others not');
   for (const primary of new Set(primaries)) await primary.kill9();
   await t.rejects(look(), { code: 'unavailable' }, 'with nobody there it is said');
+  await t.rejects(side.rooms.heads([...ids]), { code: 'unavailable' });
 });
