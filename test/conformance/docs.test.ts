@@ -8,7 +8,7 @@ import t, { type Test } from 'tap';
 import { ApiDocs } from '../helpers/api-docs.js';
 import { form, SAMPLES, startFileWorld } from '../helpers/files.js';
 import { type RequestOptions, request } from '../helpers/http.js';
-import { open, type TestSocket } from '../helpers/socket.js';
+import { type Frame, open, type TestSocket } from '../helpers/socket.js';
 import { mintToken } from '../helpers/token.js';
 import { until } from '../helpers/wait.js';
 
@@ -60,6 +60,8 @@ const DOCUMENTED: Record<string, [method: string, path: string][]> = {
     ['GET', '/api/v1/rooms/{room_id}/messages'],
   ],
 };
+/** For what takes its way through Redis, on a busy machine. */
+const PATIENCE_MS = 20_000;
 const unnamed = (path: string) => path.replace(/[{<]\w+[>}]/g, '{}');
 
 const world = await startFileWorld(t, { AGENT: 'echo' });
@@ -227,13 +229,17 @@ t.test('queries are bounded as they say', async (t) => {
   t.ok(seen >= 4);
 });
 
-/** Sends frames, good and bad: the node takes exactly those that the document describes, and all it says is in it. */
+/**
+ * Sends frames, good and bad: the node takes exactly those that the document describes, and all it says is in it.
+ * `count` and `isAnswer`: how many frames are due for the good ones, and which these are.
+ */
 async function speak(
   t: Test,
   address: string,
   socket: TestSocket,
   good: object[],
   bad: unknown[],
+  [count, isAnswer]: [count: number, isAnswer: (frame: Frame) => boolean],
 ): Promise<void> {
   const errors = () =>
     socket.frames.filter((frame) => frame.type === 'error' || frame.action === 'error' || frame.error);
@@ -250,6 +256,9 @@ async function speak(
     socket.send(frame);
   }
   await settle();
+  // What is stored comes back later than the answer to a frame that came after it.
+  const answered = () => socket.frames.filter(isAnswer).length >= count || errors().length > 0;
+  await until(`${count} answers`, answered, PATIENCE_MS);
   t.same(errors(), [], address);
   for (const [i, frame] of bad.entries()) {
     t.notOk(docs.describes(address, frame), `not described: ${JSON.stringify(frame)}`);
@@ -287,6 +296,7 @@ t.test('what sockets take and say is as they say', async (t) => {
     rooms,
     [text, { type: 'text', content: 'b' }],
     [...wrong, ...noText],
+    [2, ({ type }) => type === 'text'],
   );
 
   const chats = await connect(`/ws/chat/${chat}/`);
@@ -294,17 +304,19 @@ t.test('what sockets take and say is as they say', async (t) => {
   const { id } = await api<{ id: number }>('POST', `/chat/chats/${chat}/messages/`, { content: 'read me' });
   await api('PATCH', `/chat/messages/${id}/read/`, undefined, other);
   await until('the news that it was read', () => chats.frames.some(({ type }) => type === 'read'));
-  await speak(t, '/ws/chat/{chat}/', chats, [message], [...wrong, { type: 'message', content: null }]);
+  const noMessage = [...wrong, { type: 'message', content: null }];
+  await speak(t, '/ws/chat/{chat}/', chats, [message], noMessage, [1, ({ ref }) => ref === 'r']);
 
   const conversation = await connect(`/api/conversations/${conversation_id}/connect`);
   const spoken = { message: 'a', sender_id: Number(ann) };
   const refused = [[], 'text', { message: {} }, { message: 'a', sender_id: 1.5 }, { type: 'text' }];
   const inConversation = '/api/conversations/{conversation}/connect';
-  await speak(t, inConversation, conversation, [spoken], refused);
+  await speak(t, inConversation, conversation, [spoken], refused, [1, (frame) => frame.message === 'a']);
   const asked = await api<{ conversation_id: string }>('POST', '/api/conversations', { is_ai: true });
   const agent = await connect(`/api/conversations/${asked.conversation_id}/connect`);
   agent.send({ message: 'say something' });
-  await until('the answer', () => agent.frames.filter(({ message }) => message !== undefined).length === 2);
+  const answered = () => agent.frames.filter(({ message }) => message !== undefined).length === 2;
+  await until('the answer', answered, PATIENCE_MS);
   t.ok(agent.frames.some(({ type }) => type === 'delta'));
   for (const frame of agent.frames) t.same(docs.faultsOfFrame(inConversation, frame), []);
 
@@ -322,7 +334,7 @@ t.test('what sockets take and say is as they say', async (t) => {
     { type: 'receipt_update', data: { message_id, status: 'sent' } },
     { type: 'receipt_update', data: { message_id, status: 'read', stop: 1 } },
   ];
-  await speak(t, '/ws', skill, [stop], [...wrong, ...noData]);
+  await speak(t, '/ws', skill, [stop], [...wrong, ...noData], [0, () => false]);
   const inPath = Object.values(docs.async.channels).find(({ address }) => address === '/ws/{token}');
   const plain = Object.values(docs.async.channels).find(({ address }) => address === '/ws');
   t.same(inPath?.messages, plain?.messages, 'with the token in the path it is the same socket');
@@ -349,7 +361,9 @@ t.test('what sockets take and say is as they say', async (t) => {
     { ...seen, chat_id: -1 },
     { ...file, chat_id: undefined },
   ];
-  await speak(t, '/ws/chat/room/', netrox, [action, seen, file], [[], 'text', { action: 'no' }, ...noAction]);
+  const noFrame = [[], 'text', { action: 'no' }, ...noAction];
+  const isAck = (frame: Frame) => frame.action === 'ack';
+  await speak(t, '/ws/chat/room/', netrox, [action, seen, file], noFrame, [2, isAck]);
   await until('the file', () => watching.frames.some((frame) => frame.action === 're_message_file'));
   for (const frame of watching.frames) t.same(docs.faultsOfFrame('/ws/chat/room/', frame), []);
 
