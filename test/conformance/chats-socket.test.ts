@@ -196,6 +196,7 @@ t.test('a ref comes back to the sending socket only, and stores one message', as
   t.not((await heard(b, 'bob’s')).id, first.id);
   a1.send({ type: 'message', content: 'a number', ref: 42 });
   t.equal((await heard(a1, 'a number')).ref, 42);
+  await heard(b, 'a number');
   t.equal((await pair.messages(chat, ann)).length, 3);
   t.equal(framesOf(b, 'message').length, 3, 'a repeat is heard by nobody else');
 });
@@ -262,6 +263,7 @@ t.test(
       framesOf(there, 'text').map(({ id, created_at }) => [id, created_at]),
     );
     t.equal(answer.user_id, bob.id);
+    await heard(here, 'from here');
     t.equal(framesOf(here, 'message').length, 2);
   },
 );
