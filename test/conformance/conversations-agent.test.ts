@@ -210,7 +210,15 @@ t.test(
       content: 'You said: hello from chats',
     });
     for (const socket of [chats, rooms]) t.same(deltasOf(socket), [], 'nobody else does');
-    const shown = await get<Body[]>(`/chat/chats/${id}/messages/`);
+    // That it is read is marked beside the answering, which does not wait for it.
+    const shown = await until(
+      'the question is read',
+      async () => {
+        const messages = await get<Body[]>(`/chat/chats/${id}/messages/`);
+        return messages[0]?.is_read === true && messages;
+      },
+      PATIENCE_MS,
+    );
     t.same(
       shown.map(({ is_read }) => is_read),
       [true, false],
@@ -220,8 +228,8 @@ t.test(
     t.match(await get('/chat/get-user-threads/'), { entity: [] });
     // Something of a direct chat, behind which nothing else can be on its way.
     await service.say(bob, await service.conversation(ann, bob), 'last');
-    await skillarena.next((frame) => (frame.data as Body | undefined)?.message === 'last');
-    await netrox.next((frame) => JSON.stringify(frame).includes('last'));
+    await skillarena.next((frame) => (frame.data as Body | undefined)?.message === 'last', PATIENCE_MS);
+    await netrox.next((frame) => frame.message_body === 'last', PATIENCE_MS);
     for (const socket of [skillarena, netrox]) t.equal(socket.frames.length, 1, 'nothing of the assistant');
   },
 );
