@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { formatUuid } from '../../src/core/ids.js';
-import { isError, startChats } from '../helpers/chats.js';
+import { heard, isError, startChats } from '../helpers/chats.js';
 import { request } from '../helpers/http.js';
 import { connect } from '../helpers/socket.js';
 import { mintToken } from '../helpers/token.js';
@@ -76,7 +76,9 @@ t.test('who is not in a chat cannot tell it from one that does not exist', async
   t.equal(await pair.upgrade(`/ws/chat/${chat}/`, { headers }), 404);
   t.equal(await pair.upgrade(`/ws/chat/${formatUuid('room', chat)}/`, { headers }), 404);
   t.match(await pair.messages(chat, bob), [{ content: 'secret', is_read: false }], 'nothing came of it');
-  t.same(watcher.frames, []);
+  await pair.say(chat, bob, 'the end');
+  await heard(watcher, 'the end');
+  t.equal(watcher.frames.length, 1, 'nor was anybody told of it');
 });
 
 t.test('ids that are none, and paths that are none: 404', async (t) => {
