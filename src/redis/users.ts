@@ -37,6 +37,8 @@ interface Kept {
 export class RedisUsers implements UserStore {
   readonly #client: Client;
   readonly #kept = new Map<UserId, Kept>();
+  /** How often one was said to have changed: what is being read meanwhile may be what they were before. */
+  #changes = 0;
 
   /** `client`: with role `commands`. */
   constructor(client: Client) {
@@ -50,12 +52,17 @@ export class RedisUsers implements UserStore {
   async getMany(users: readonly UserId[]): Promise<(Profile | undefined)[]> {
     const fresh = Date.now() - FRESH_MS;
     const stale = users.filter((user) => (this.#kept.get(user)?.readAt ?? 0) < fresh);
+    const before = stale.map((user) => this.#kept.get(user));
+    const changes = this.#changes;
     const found = new Map<UserId, Profile>();
     const hashes = await inBulk(this.#client, stale, (redis, user) => redis.hgetall(keys.user(user)));
     hashes.forEach((hash, i) => {
       const user = stale[i] as UserId;
       const profile = decodeProfile(user, hash);
-      if (profile) found.set(user, this.#keep(profile, this.#kept.get(user)?.claims));
+      if (!profile) return;
+      const now = this.#kept.get(user);
+      const isNews = now === before[i] && changes === this.#changes;
+      found.set(user, isNews ? this.#keep(profile, now?.claims) : (now?.profile ?? profile));
     });
     return users.map((user) => found.get(user) ?? this.#kept.get(user)?.profile);
   }
@@ -80,6 +87,7 @@ export class RedisUsers implements UserStore {
 
   /** The user has changed: what is known here is not believed any more, and read anew. */
   forget(user: UserId): void {
+    this.#changes += 1;
     if (this.#kept.delete(user)) this.get(user).catch(() => undefined); // whoever needs it asks again
   }
 
