@@ -17,7 +17,10 @@ import {
   saying,
   startModel,
 } from '../helpers/model.js';
-import { freePort, sleep, until } from '../helpers/wait.js';
+import { sleep, until } from '../helpers/wait.js';
+
+/** Nobody listens on so low a port; one that is free now may be somebody's before all attempts are made. */
+const NOBODY_THERE = 'http://127.0.0.1:2/v1';
 
 /** What an endpoint may take that is to fall silent, and any other one on a busy machine. */
 const SILENCE_MS = 3_000;
@@ -36,10 +39,10 @@ interface Outcome {
 /** What comes of asking an endpoint of its own that does these things one after the other. */
 async function ask(
   scripts: Script[],
-  more: { maxBytes?: number; url?: string; key?: string; silenceMs?: number } = {},
+  more: { maxBytes?: number; url?: string; key?: string; silenceMs?: number; deltas?: DeltaEvent[] } = {},
 ): Promise<Outcome> {
   const endpoint = await startModel(t, inTurn(...scripts));
-  const deltas: DeltaEvent[] = [];
+  const { deltas = [] } = more;
   const failures: ModelError[] = [];
   const model = new OpenAiModel({
     baseUrl: more.url ?? endpoint.url,
@@ -81,14 +84,26 @@ const cut: Script = async (response) => {
 const good = saying('The whole answer.');
 
 t.test('what is asked is what the protocol says, and the answer comes as it grows', async (t) => {
-  const { text, outcome, deltas, reasons, last } = await ask([saying('A slow answer of some words.', 60)], {
-    key: 'secret',
-  });
+  const deltas: DeltaEvent[] = [];
+  const words = ['A slow ', 'answer of ', 'some words.'];
+  // Each part is said when the one before it has been shown: said in time alone, several might come at once.
+  const slow: Script = async (response) => {
+    begin(response);
+    for (const [i, part] of words.entries()) {
+      await until('what was said is shown', () => deltas.length >= i, PATIENCE_MS);
+      piece(response, part);
+    }
+    finish(response);
+  };
+  const { text, outcome, reasons, last } = await ask([slow], { key: 'secret', deltas });
   t.equal(text, 'A slow answer of some words.');
   t.equal(outcome, 'answered');
   t.same(reasons, []);
   t.equal(shown(deltas), text);
-  t.ok(deltas.length > 2, `${deltas.length} deltas`);
+  t.same(
+    deltas.map((delta) => delta.text),
+    words,
+  );
   t.match(last, {
     key: 'secret',
     model: 'some-model',
@@ -175,11 +190,10 @@ t.test('what may be over soon is asked again', async (t) => {
 });
 
 t.test('when it goes on failing the answer is an apology in words', async (t) => {
-  const unreachable = `http://127.0.0.1:${await freePort()}/v1`;
   const [busy, refused, away] = await Promise.all([
     ask([refusing(429)]),
     ask([refusing(401)]),
-    ask([good], { url: unreachable }),
+    ask([good], { url: NOBODY_THERE }),
   ]);
   t.match(busy, {
     outcome: 'apologised',
@@ -246,7 +260,11 @@ t.test('halves of characters are put together, and what is none is replaced', as
 });
 
 t.test('who asks may stop asking', async (t) => {
-  const endpoint = await startModel(t, saying('one two three four five six seven eight nine ten', 50));
+  const endless: Script = async (response) => {
+    begin(response);
+    for (; !response.destroyed; await sleep(50)) piece(response, 'and on ');
+  };
+  const endpoint = await startModel(t, endless);
   const model = new OpenAiModel({ baseUrl: endpoint.url, apiKey: 'k', model: 'm', silenceMs: PATIENCE_MS });
   const stop = new AbortController();
   const failures: ModelError[] = [];

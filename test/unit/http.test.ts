@@ -66,7 +66,8 @@ t.test('a body that does not come to its end', async (t) => {
   whole.on('data', (chunk) => {
     answer += chunk;
   });
-  await until('the slow one is cut', () => slow.closed);
+  await until('the slow one is cut', () => slow.closed, 15_000);
+  await until('the other one is answered', () => answer.includes('\r\n\r\n'), 15_000);
   t.match(answer, /^HTTP\/1\.1 200 OK\r\n/);
   t.notOk(whole.closed, 'what was answered stays open');
   whole.destroy();

@@ -103,11 +103,13 @@ t.test('nothing makes it throw, and it keeps pace with the longest of URLs', asy
     'passw',
   ]) {
     const url = `/${part.repeat(Math.ceil(64_000 / part.length))}`;
-    const started = performance.now();
+    // Of this process: how long it took depends on what else the machine does.
+    const started = process.cpuUsage();
     redactUrl(url);
     redactUrl(`http:${url}`);
     redactUrl(`/?${url}`);
-    t.ok(performance.now() - started < 500, part);
+    const { user, system } = process.cpuUsage(started);
+    t.ok(user + system < 500_000, part);
   }
 });
 
