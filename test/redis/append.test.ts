@@ -2,7 +2,7 @@ import t from 'tap';
 import { ChatError } from '../../src/core/errors.js';
 import { LAST_NUMBER } from '../../src/core/ids.js';
 import { isMarked } from '../../src/core/marks.js';
-import type { MessageEvent, Room } from '../../src/core/model.js';
+import type { Message, MessageEvent, Room } from '../../src/core/model.js';
 import type { Appended, Draft } from '../../src/core/ports.js';
 import { buildAppend, type PendingAppend } from '../../src/redis/batch.js';
 import type { Client } from '../../src/redis/connection.js';
@@ -15,6 +15,7 @@ import { clientOf } from '../helpers/redis.js';
 import { startAnyRedis } from '../helpers/topology.js';
 import { until } from '../helpers/wait.js';
 
+const PAGE = 500;
 const upTo = (n: number, from = 1) => Array.from({ length: n - from + 1 }, (_, i) => from + i);
 
 /** One call of the script, past all queues: its answer, three integers per draft, in the order of the drafts. */
@@ -37,7 +38,15 @@ t.test('appending', async (t) => {
     await redis.incrby(keys.roomCounter, PARTITIONS - 1);
     return [first, await newRoom(), { ...first, id: first.id + 100 * PARTITIONS }];
   };
-  const entriesOf = (room: Room) => side.log.readAfter(room.id, 0, 100_000);
+  /** All of a room's log, by pages: many megabytes in one answer may take longer than any command may. */
+  const entriesOf = async (room: Room): Promise<Message[]> => {
+    const entries: Message[] = [];
+    for (;;) {
+      const page = await side.log.readAfter(room.id, entries.at(-1)?.offset ?? 0, PAGE);
+      entries.push(...page);
+      if (page.length < PAGE) return entries;
+    }
+  };
 
   /** The faults of a room's log: it must be dense from `first`, in time, and its newest entry be the tip. */
   const faultsOf = async (room: Room, length: number, first = 1): Promise<string[]> => {

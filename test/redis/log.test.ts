@@ -75,19 +75,20 @@ t.test('a primary that is away keeps nobody from what others have', OWN_SERVERS,
   const living = rooms.filter((_, i) => primaries[i] !== away).map(({ id }) => id);
   t.not(living.length, 0);
   const look = async () => [...(await side.log.recentlyAppended(ids)).keys()].sort();
-  t.strictSame(await until('the others answer', look, 20_000), [...living].sort());
-  const heads = await side.rooms.heads([...ids]);
-  t.strictSame(
-    [...ids].filter((_, i) => heads[i] !== 'away'),
-    living,
-  );
+  // The clients of a cluster that has just lost a primary may miss another one for a moment.
+  const answered = async () => (await look()).join() === [...living].sort().join();
+  t.ok(await until('the others answer', answered, 20_000));
+  const heads = await until('so do their heads', async () => {
+    const found = await side.rooms.heads([...ids]);
+    return found.filter((head) => head !== 'away').length >= living.length && found;
+  });
   t.match(
-    heads.filter((head) => head !== 'away'),
-    living.map((id) => ({ room: { id }, tip: { offset: 1 } })),
+    heads,
+    rooms.map(({ id }) => (living.includes(id) ? { room: { id }, tip: { offset: 1 } } : 'away')),
   );
-  const users = Array.from({ length: 12 }, (_, i) => `user-${i}`);
-  const versions = await side.rooms.versions(users);
-  t.strictSame([...new Set(versions)].sort(), [0, undefined], 'of some it is known, of others not');
+  const versions = await side.rooms.versions(Array.from({ length: 12 }, (_, i) => `user-${i}`));
+  t.ok(versions.includes(0), 'of some it is known');
+  t.ok(versions.includes(undefined), 'of others it is not');
   for (const primary of new Set(primaries)) await primary.kill9();
   await t.rejects(look(), { code: 'unavailable' }, 'with nobody there it is said');
   await t.rejects(side.rooms.heads([...ids]), { code: 'unavailable' });

@@ -58,7 +58,8 @@ t.test(
   'sends that a killed server caught on their way stand in the order in which they were sent',
   ONE,
   async (t) => {
-    const redis = await startRedis(t, { aof: 'everysec' });
+    // With less, one that is killed while its disk is busy forgets what it acknowledged, and gives its offsets again.
+    const redis = await startRedis(t, { aof: 'always' });
     const side = redisSide(t, redis);
     const room = await side.rooms.createPublic('a room');
     for (let round = 0; round < ROUNDS; round += 1) {

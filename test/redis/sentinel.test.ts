@@ -29,6 +29,6 @@ t.test('a sentinel that hangs is passed over', OWN_SERVERS, async (t) => {
   for (const role of ['commands', 'appends', 'subscriptions'] as const) {
     const client = connect(target, role, 'a-client', quiet);
     t.teardown(() => disconnect(client));
-    t.ok(await until(`${role} are connected`, () => client.status === 'ready'));
+    t.ok(await until(`${role} are connected`, () => client.status === 'ready', 20_000));
   }
 });
