@@ -29,7 +29,8 @@ async function run(t: Test, args: string[], env: Record<string, string> = {}) {
   });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (said += bytes));
-  const code = await new Promise((resolve) => child.once('exit', resolve));
+  // Not its exit, which comes before the last that it has said.
+  const code = await new Promise((resolve) => child.once('close', resolve));
   const result = () => JSON.parse(readFileSync(json, 'utf8')) as Result;
   return { code, said, result };
 }
