@@ -52,7 +52,7 @@ const members = await Promise.all(
   ['ada', 'bob', 'eve'].map((user) => Member.join(t, { nodes: [node], room, user })),
 );
 const talk = keepTalking(members, 50);
-await until('it flows', () => members.every(({ acknowledged }) => acknowledged.size > 5));
+await until('it flows', () => members.every(({ acknowledged }) => acknowledged.size > 5), 20_000);
 const scrape = readScrape((await request<string>('GET', `${node.url}/metrics`)).text);
 
 t.test('metrics are named as Prometheus wants them', async (t) => {

@@ -45,7 +45,7 @@ t.test('the servers of the manifests become a cluster, and stay one', async (t) 
         env: { PATH: process.env.PATH },
       },
     );
-    await until('it answers', async () => (await askRedis(port, 'PING')).startsWith('-NOAUTH'));
+    await until('it answers', async () => (await askRedis(port, 'PING')).startsWith('-NOAUTH'), 20_000);
     ports.push(port);
   }
   const file = join(dir, 'bootstrap.sh');
@@ -67,13 +67,13 @@ t.test('the servers of the manifests become a cluster, and stay one', async (t) 
   t.equal(again.status, 0, again.stdout + again.stderr);
   t.match(again.stdout, /there is a cluster already/, 'a second run leaves it alone');
 
-  const cli = ['-p', String(ports[0]), '--no-auth-warning', '-a', PASSWORD, 'cluster', 'nodes'];
+  const ask = (port: number | undefined, ...command: string[]) => {
+    const cli = ['-p', String(port), '--no-auth-warning', '-a', PASSWORD, ...command];
+    const options = { encoding: 'utf8', timeout: 60_000 } as const;
+    return spawnSync(process.env.REDIS_CLI ?? 'redis-cli', cli, options).stdout;
+  };
   const nodes = () => {
-    const { stdout } = spawnSync(process.env.REDIS_CLI ?? 'redis-cli', cli, {
-      encoding: 'utf8',
-      timeout: 60_000,
-    });
-    const rows = stdout
+    const rows = ask(ports[0], 'cluster', 'nodes')
       .trim()
       .split('\n')
       .map((line) => line.split(' '));
@@ -82,15 +82,21 @@ t.test('the servers of the manifests become a cluster, and stay one', async (t) 
     });
   };
   // Word of who follows whom gets around a little later.
-  const servers = await until('all replicas are known', () => {
+  const known = () => {
     const found = nodes();
     return found.filter(({ flags }) => flags.includes('slave')).length === 3 && found;
-  });
+  };
+  const servers = await until('all replicas are known', known, 60_000, 100);
   const primaries = servers.filter(({ flags }) => flags.includes('master'));
   t.same(primaries.map(({ machine }) => machine).sort(), ['machine-a', 'machine-b', 'machine-c']);
   for (const { machine, primary } of servers.filter(({ flags }) => flags.includes('slave'))) {
     t.not(machine, primaries.find(({ id }) => id === primary)?.machine, 'no replica beside its primary');
   }
+
+  // What is durable waits for replicas, and one that still copies all from its primary acknowledges nothing.
+  const inStep = () =>
+    ports.filter((port) => ask(port, 'info', 'replication').includes('master_link_status:up')).length === 3;
+  await until('all replicas are in step', inStep, 60_000, 100);
 
   const settings = find(objects, 'ConfigMap', 'parlance').data as Record<string, string>;
   t.match(settings, { REDIS_CLUSTER: 'true', DURABILITY: 'durable' });
