@@ -127,7 +127,7 @@ function largestFile(dir: string): number {
 }
 
 /** Sends one inline command and answers the raw bytes that come back first. */
-export function askRedis(port: number, command: string, ms = 1000): Promise<string> {
+export function askRedis(port: number, command: string, ms = 5000): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port });
     socket.setTimeout(ms, () => socket.destroy(new Error(`port ${port} does not answer ${command}`)));
