@@ -161,31 +161,35 @@ export class Subscriptions {
     await this.#subscribeAll(fresh.flatMap(({ channels }) => channels));
   }
 
-  // One slot per call on a cluster, any channels otherwise.
+  /** Those of `channels` that are live, and were before this connection. On a cluster its slots are asked side by side. */
   async #subscribeAll(channels: readonly string[]): Promise<string[]> {
     const renewed: string[] = [];
     const client = this.#client;
-    for (const group of client instanceof Cluster ? byTag(channels) : [channels]) {
-      for (let i = 0; i < group.length; i += CHUNK) {
-        // A map: a repeated SSUBSCRIBE leaks an entry.
-        const asked = new Map<string, Request | 'renewal'>();
-        for (const channel of group.slice(i, i + CHUNK)) {
-          const due = this.#due.get(channel);
-          if (due) asked.set(channel, due);
-        }
-        if (asked.size === 0) continue;
-        try {
-          await client.ssubscribe(...asked.keys());
-        } catch (error) {
-          // The connection broke: `ready` comes again. Waiters have their own deadline.
-          this.#log.warn({ error: String(error), channels: asked.size }, 'subscribing failed');
-          return renewed;
-        }
-        if (client !== this.#client) return []; // given up: its successor makes them all
-        for (const [channel, due] of asked) this.#onLive(channel, due, renewed);
+    const groups = client instanceof Cluster ? byTag(channels) : [channels];
+    const asked = await Promise.allSettled(
+      groups.map((group) => this.#subscribeGroup(client, group, renewed)),
+    );
+    const failed = asked.filter((one) => one.status === 'rejected');
+    // The connection broke: `ready` comes again. Waiters have their own deadline.
+    if (failed.length > 0)
+      this.#log.warn({ error: String(failed[0]?.reason), failed: failed.length }, 'subscribing failed');
+    return client === this.#client ? renewed : []; // given up: its successor makes them all
+  }
+
+  // Channels of one slot where it is a cluster.
+  async #subscribeGroup(client: Client, group: readonly string[], renewed: string[]): Promise<void> {
+    for (let i = 0; i < group.length && client === this.#client; i += CHUNK) {
+      // A map: a repeated SSUBSCRIBE leaks an entry.
+      const asked = new Map<string, Request | 'renewal'>();
+      for (const channel of group.slice(i, i + CHUNK)) {
+        const due = this.#due.get(channel);
+        if (due) asked.set(channel, due);
       }
+      if (asked.size === 0) continue;
+      await client.ssubscribe(...asked.keys());
+      if (client !== this.#client) return;
+      for (const [channel, due] of asked) this.#onLive(channel, due, renewed);
     }
-    return renewed;
   }
 
   #onLive(channel: string, due: Request | 'renewal', renewed: string[]): void {
