@@ -94,7 +94,7 @@ async function untilReady(program: Program, url: string): Promise<void> {
 export async function isReady(url: string): Promise<boolean> {
   const response = await fetch(`${url}/readyz`, {
     headers: { connection: 'close' },
-    signal: AbortSignal.timeout(2000),
+    signal: AbortSignal.timeout(10_000),
   });
   await response.body?.cancel();
   return response.status === 200;

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { type Owner, within } from './wait.js';
 
 const KEPT_LINES = 2000;
-const EXIT_MS = 5000;
+const EXIT_MS = 15_000;
 /** How long after its end a program's last lines are waited for: a child of its own may keep the pipe. */
 const LAST_LINES_MS = 1000;
 

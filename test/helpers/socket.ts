@@ -7,7 +7,8 @@ import { type Owner, within } from './wait.js';
 export type Frame = Record<string, unknown>;
 
 const OPEN_MS = 10_000;
-const NEXT_MS = 5000;
+/** A mere safety net: what is due has come long before. */
+const NEXT_MS = 15_000;
 const SHOWN_FRAMES = 20;
 
 /** How to connect. With `t` the connection is cut when the test is over. */

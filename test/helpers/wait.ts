@@ -18,7 +18,7 @@ export interface Owner {
 export async function until<T>(
   what: string,
   probe: () => Promise<T | undefined | false> | T | undefined | false,
-  ms = 10_000,
+  ms = 20_000,
   everyMs = 20,
 ): Promise<T> {
   const end = performance.now() + ms;
