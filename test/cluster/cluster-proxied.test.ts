@@ -1,7 +1,7 @@
 /** A cluster whose connections die or break while its servers are well: a proxy is in front of each primary. */
 
 import t from 'tap';
-import { createRooms, faultsIn, history, metric, repeatsIn, startNodes } from '../helpers/chat.js';
+import { createRooms, faultsIn, history, metric, repeatsIn, startNodes, untilLive } from '../helpers/chat.js';
 import { breakAppends, deafen } from '../helpers/cuts.js';
 import { Member } from '../helpers/member.js';
 import { isReady, type TestNode } from '../helpers/node.js';
@@ -23,7 +23,8 @@ interface ProxiedCluster {
 
 /** A cluster that names a proxy wherever it names one of its primaries. */
 async function startProxied(t: Owner): Promise<ProxiedCluster> {
-  const { servers } = await startRedisCluster(t, { primaries: 3, aof: 'always' });
+  // Nothing is to fail because the machine is busy.
+  const { servers } = await startRedisCluster(t, { primaries: 3, aof: 'always', nodeTimeoutMs: 15_000 });
   const proxies = await Promise.all(servers.map((server) => startProxy(t, server.port)));
   for (const [i, server] of servers.entries())
     await server.ask(`CONFIG SET cluster-announce-port ${proxies[i]?.port}`);
@@ -51,23 +52,28 @@ t.test('a node whose subscriptions to all primaries are silently dead', OWN_SERV
       await Promise.all(writers.map((one) => one.sendUntilAcknowledged(`${word} ${i}`)));
   };
   const { swallowed } = deafen(proxies, 'subscriptions', 'behind');
+  // Looked at from now on: it heals two seconds after it has noticed.
+  const noticed = until('it says that it is not ready', async () => !(await isReady(behind.url)), 30_000, 20);
+  noticed.catch(() => undefined);
   await sayAll('unheard');
-  await until('they arrive all the same', () => readers.every(({ seen }) => seen.length === 5), 6_000);
+  await until('they arrive all the same', () => readers.every(({ seen }) => seen.length === 5));
   t.ok(swallowed() > 0, 'the events were swallowed');
-  await until('it says that it is not ready', async () => !(await isReady(behind.url)), 14_000, 20);
+  await noticed;
   t.ok(await isReady(other.url), 'the other one hears');
-  await until('it healed by itself', () => isReady(behind.url), 14_000);
+  await until('it healed by itself', () => isReady(behind.url));
   const found = await metric(behind, 'parlance_deafness_total');
   t.ok(found >= 1 && found <= proxies.length, `found ${found} times, once for a primary at the most`);
 
-  const recovered = await metric(behind, 'parlance_feed_recovered_messages_total');
-  await sayAll('heard');
-  await until('they arrive', () => readers.every(({ seen }) => seen.length === 10), 5_000);
-  t.equal(await metric(behind, 'parlance_feed_recovered_messages_total'), recovered, 'live again');
+  const rounds = await untilLive([behind], async (round) => {
+    const due = readers.map(({ seen }) => seen.length + 5);
+    await sayAll(`heard${'!'.repeat(round)}`);
+    await until('they arrive', () => readers.every(({ seen }, i) => seen.length >= (due[i] as number)));
+  });
   for (const { seen, faults, resets, open } of readers) {
     t.strictSame(faults, []);
     t.ok(open && resets === 0, 'the reader noticed nothing');
-    t.equal(seen.map(({ content }) => content.replace(/\D/g, '')).join(''), '0123401234');
+    const numbers = seen.map(({ content }) => content.replace(/\D/g, ''));
+    t.equal(numbers.join(''), '01234'.repeat(1 + rounds));
   }
 });
 

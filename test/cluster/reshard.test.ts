@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { partitionSlot, roomPartition } from '../../src/redis/keys.js';
-import { createRooms, metric, startNodes } from '../helpers/chat.js';
+import { createRooms, metric, startNodes, untilLive } from '../helpers/chat.js';
 import { keepTalking, Member } from '../helpers/member.js';
 import type { TestNode } from '../helpers/node.js';
 import type { RedisServer } from '../helpers/redis.js';
@@ -14,7 +14,8 @@ import { sleep, until } from '../helpers/wait.js';
 const HALFWAY_MS = 600;
 
 t.test('slots move under load', OWN_SERVERS, async (t) => {
-  const cluster = await startRedisCluster(t, { primaries: 3 });
+  // Nothing is to fail because the machine is busy.
+  const cluster = await startRedisCluster(t, { primaries: 3, nodeTimeoutMs: 15_000 });
   const nodes = await startNodes(t, 2, cluster.env);
   const rooms = await createRooms(nodes[0] as TestNode, 4);
   const members = await Promise.all(
@@ -50,14 +51,11 @@ t.test('slots move under load', OWN_SERVERS, async (t) => {
   const refused = members.flatMap((one) => [...one.refused]);
   t.strictSame(refused, [], 'what met a slot on its way was sent on, and not refused');
 
-  const recovered = () =>
-    Promise.all(nodes.map((node) => metric(node, 'parlance_feed_recovered_messages_total')));
-  const before = await recovered();
-  const seen = members.map((member) => member.seen.length);
-  await Promise.all(members.map((member) => member.sendUntilAcknowledged(`${member.label} at last`)));
-  await until('all have it', () =>
-    members.every((one, i) => one.seen.length >= (seen[i] as number) + nodes.length),
-  );
-  t.strictSame(await recovered(), before, 'it came live: the nodes listen where the slots are now');
+  // It comes live: the nodes listen where the slots are now.
+  await untilLive(nodes, async (round) => {
+    const due = members.map((member) => member.seen.length + nodes.length);
+    await Promise.all(members.map((one) => one.sendUntilAcknowledged(`${one.label} at last ${round}`)));
+    await until('all have it', () => members.every((one, i) => one.seen.length >= (due[i] as number)));
+  });
   for (const node of nodes) t.equal(await metric(node, 'parlance_feed_rollbacks_total'), 0);
 });
