@@ -73,7 +73,7 @@ t.test('a cursor that is asked for amid messages, for the first time and again',
     }
     clearInterval(talk);
     const last = () => textsIn(speech, socket.frames).at(-1);
-    await until('the last one has come', () => last() === `${name} ${sent - 1}`);
+    await until('the last one has come', () => last() === `${name} ${sent - 1}`, 30_000);
     seen.push(...textsIn(speech, socket.frames));
     const first = Number(String(seen[0]).split(' ')[1]);
     const all = Array.from({ length: sent - first }, (_, i) => `${name} ${first + i}`);

@@ -165,14 +165,17 @@ t.test('more upgrades at once than UPGRADE_RATE', async (t) => {
   await healthy.untroubled(t, [node]);
 });
 
-/** The answer to an upgrade, as far as it comes in one piece. */
+/** The answer to an upgrade: a refusal with its body, or the head that lets it in. */
 function refusal({ port }: TestNode, head: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connectTcp({ host: '127.0.0.1', port }, () => socket.write(head));
     socket.setTimeout(15_000, () => socket.destroy(new Error('no answer')));
     socket.once('error', reject);
-    socket.once('data', (bytes) => {
-      resolve(bytes.toString());
+    let heard = '';
+    socket.on('data', (bytes) => {
+      heard += bytes;
+      if (!heard.endsWith('}') && !heard.startsWith('HTTP/1.1 101')) return;
+      resolve(heard);
       socket.destroy();
     });
   });

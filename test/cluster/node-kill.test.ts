@@ -6,7 +6,7 @@ import { startAnyRedis } from '../helpers/topology.js';
 import { sleep, until } from '../helpers/wait.js';
 
 /** The lease, one renewal, and the cleaning up: what a dead node's people may go on being shown. */
-const LEFT_WITHIN_MS = 15_000;
+const LEFT_WITHIN_MS = 20_000;
 
 t.test('one of three nodes killed under load', async (t) => {
   const redis = await startAnyRedis(t);
@@ -36,13 +36,13 @@ t.test('one of three nodes killed under load', async (t) => {
   await a.kill9();
   const killedAt = performance.now();
   const leftOf = (member: Member) => member.announced.filter((one) => one.includes('left'));
-  await until('the movers are back', () => movers.every((one) => one.open && one.closes.length === 1), 5_000);
+  await until('the movers are back', () => movers.every((one) => one.open && one.closes.length === 1));
   const before = stayers.map(({ acknowledged }) => acknowledged.size);
   await until('the others go on', () =>
     stayers.every(({ acknowledged }, i) => acknowledged.size >= (before[i] as number) + 20),
   );
 
-  await until('both are shown as gone', () => stayers.every((one) => leftOf(one).length >= 2), 25_000);
+  await until('both are shown as gone', () => stayers.every((one) => leftOf(one).length >= 2), 40_000);
   const took = performance.now() - killedAt;
   t.ok(took < LEFT_WITHIN_MS, `${Math.round(took)} ms after the kill`);
   // Both survivors had the chance to do it: a repeat would come now.
@@ -107,9 +107,10 @@ t.test('somebody who is cut off', async (t) => {
   same.cut();
   away.cut();
   await polite.leave();
-  await until('a clean close counts at once', () => witness.announced.length === 5, 3_000);
+  // Whoever was cut off is awaited for ten seconds.
+  await until('a clean close counts at once', () => witness.announced.length >= 5, 9_000);
   await until('they are back', () => back.open && same.open);
-  await until('who stays away is shown as gone', () => witness.announced.length === 6, 20_000);
+  await until('who stays away is shown as gone', () => witness.announced.length >= 6, 30_000);
   await sleep(2_000);
   t.strictSame(
     witness.announced.slice(4),

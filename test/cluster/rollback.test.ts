@@ -77,7 +77,7 @@ t.test('fail-over to replicas that lag', OWN_SERVERS, async (t) => {
 
   await primary.kill9();
   for (const replica of replicas) replica.resume();
-  await until('another one is primary', async () => (await group.primary()) !== primary, 20_000, 100);
+  await until('another one is primary', async () => (await group.primary()) !== primary, 60_000, 100);
   const rolledBack = (node: TestNode) => metric(node, 'parlance_feed_rolled_back_messages_total');
 
   t.test(

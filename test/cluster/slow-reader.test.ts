@@ -100,7 +100,8 @@ t.test('sockets that do not read while their room is flooded', async (t) => {
   await until('they are live again', () =>
     slow.every((socket) => closed.includes(socket) || received(socket).length >= again + 5),
   );
-  t.equal(await outboxBytes(node), 0, 'nothing is left over');
+  // What has arrived may have to be counted yet.
+  await until('nothing is left over', async () => (await outboxBytes(node)) === 0);
 });
 
 t.test('a socket that does not read for too long', async (t) => {
@@ -117,7 +118,7 @@ t.test('a socket that does not read for too long', async (t) => {
       const { text } = await request('GET', `${node.url}/metrics`);
       return /^parlance_sockets_closed_total\{code="4408"\} 1$/m.test(text);
     },
-    45_000,
+    60_000,
     200,
   );
   slow.resume();
@@ -125,7 +126,7 @@ t.test('a socket that does not read for too long', async (t) => {
   t.ok(CUT_OFF.includes(code), `closed with ${code}`);
   const seen = received(slow);
   t.strictSame(faultsIn(seen, 1), [], 'what it got has no hole');
-  const back = await open(socketUrl(node, room, 'slow', seen.at(-1)?.id), { t });
+  const back = await open(socketUrl(node, room, 'slow', seen.at(-1)?.id ?? '0.'), { t });
   await until('the rest', () => received(back).length >= 1_000 - seen.length, 20_000);
   t.strictSame(faultsIn(received(back), seen.length + 1), [], 'and it goes on from there');
 });
