@@ -211,10 +211,13 @@ t.test('a node that stops gives its answer away at once', async (t) => {
   const id = await conversation(s);
   await say(s, s.nodes.a, id, 'who are you?');
   const [stopping, other] = await roles(s);
-  const start = performance.now();
   t.equal(await s.nodes[stopping].stop(), 0, 'it ends in good order');
-  await until('the other one asks', () => s.model.asked.length === 2, TAKE_OVER_MS);
-  t.ok(performance.now() - start < 9_000, 'without waiting for a lease to end');
+  // A lease that it had kept to the end would go on for at least two thirds of its nine seconds.
+  await until(
+    'the other one asks, without waiting for a lease to end',
+    () => s.model.asked.length === 2,
+    5_500,
+  );
   slow.goOn();
   await settled(t, s, s.nodes[other], id, [
     ['ann', 'who are you?'],

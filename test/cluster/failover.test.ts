@@ -90,7 +90,8 @@ t.test('a cluster of three primaries and three replicas', OWN_SERVERS, async (t)
 });
 
 t.test('a Sentinel group', OWN_SERVERS, async (t) => {
-  const group = await startSentinels(t, { replicas: 2, aof: 'everysec' });
+  // A primary that is only slow is not to be replaced.
+  const group = await startSentinels(t, { replicas: 2, aof: 'everysec', downMs: 4_000 });
   const nodes = await startNodes(t, 2, group.env);
   const rooms = await createRooms(nodes[0] as TestNode, 4);
   const first = await group.primary();
