@@ -141,6 +141,8 @@ t.test('announced again, by number or from another socket: shown once, acknowled
     [one, 'b'],
     [two, 'c'],
   ] as const) {
+    // Who announces it before it was shown to them does not see it: its announcement is on its way to another node.
+    if (socket === two) await two.next((frame) => frame.action === 're_message_file');
     socket.send(announce(idOf(message), { ref }));
     const ack = await socket.next((frame) => frame.action === 'ack');
     t.same(Object.keys(ack), ['action', 'ref', 'created_msg_id', 'timestamp']);
@@ -220,9 +222,11 @@ t.test(
     const first = await pair.socket(t, bob);
     first.send({ action: 'cursor' });
     const { cursor } = await first.next((frame) => frame.action === 'cursor');
-    await first.close();
     const sending = await pair.socket(t, ann);
     const message = await upload(ann, bob, 'while away');
+    // To a node that is yet to hear of it, it would be live: both of them have it when their sockets hear what follows.
+    await upToNow(ann, bob, [first, sending]);
+    await first.close();
     const second = await pair.socket(t, bob, `&since=${cursor}`);
     t.match(await heard(second, 'while away'), { action: 're_message_file', attached_file_url: linkTo(JPG) });
     sending.send(announce(idOf(message), { ref: 1 }));
