@@ -1,10 +1,11 @@
 /** Limits of the rooms API, shared by the nodes; and what it says while Redis is away. */
 
+import type { Socket } from 'node:net';
 import t from 'tap';
 import { keys } from '../../src/redis/keys.js';
 import { request } from '../helpers/http.js';
 import { framesOf, heard, isError, type Pair, startPair } from '../helpers/rooms.js';
-import { connect, open } from '../helpers/socket.js';
+import { connect, open, type TestSocket } from '../helpers/socket.js';
 import { mintToken } from '../helpers/token.js';
 import { until } from '../helpers/wait.js';
 
@@ -21,6 +22,14 @@ async function statuses(pair: Pair, n: number, token?: string): Promise<number[]
 }
 
 const times = <T>(n: number, value: T): T[] => Array.from({ length: n }, () => value);
+
+/** Sends frames in one piece: while they come one after the other, the time for one more may pass. */
+function sendAtOnce({ ws }: TestSocket, frames: readonly object[]): void {
+  const { _socket: tcp } = ws as unknown as { _socket: Socket };
+  tcp.cork();
+  for (const frame of frames) ws.send(JSON.stringify(frame));
+  tcp.uncork();
+}
 
 t.test('RATE_LIMIT_MAX requests and upgrades of one address, on all nodes together', async (t) => {
   const pair = await startPair(t, { RATE_LIMIT_MAX: '12', RATE_LIMIT_WINDOW: WINDOW });
@@ -96,7 +105,10 @@ t.test('SOCKET_RATE: an error frame for each frame over it, then 4429', async (t
   const other = await pair.join(room, 'bob', '', { t });
   const ann = await pair.join(room, 'ann', '', { t });
   // A burst of twice the rate passes.
-  for (let i = 0; i < 4; i += 1) ann.send({ type: 'text', content: `m${i}`, ref: i });
+  sendAtOnce(
+    ann,
+    [0, 1, 2, 3].map((i) => ({ type: 'text', content: `m${i}`, ref: i })),
+  );
   const errors = [await ann.nextOf('error'), await ann.nextOf('error')];
   t.same(
     errors.map(({ detail, ref }) => [detail, ref]),
@@ -121,7 +133,10 @@ t.test('SOCKET_RATE: an error frame for each frame over it, then 4429', async (t
 
   // All in one piece: what passed before the close is acknowledged before it.
   const eve = await pair.join(room, 'eve', '', { t });
-  for (let i = 0; i < 20; i += 1) eve.send({ type: 'text', content: `e${i}`, ref: i });
+  sendAtOnce(
+    eve,
+    Array.from({ length: 20 }, (_, i) => ({ type: 'text', content: `e${i}`, ref: i })),
+  );
   t.equal((await eve.closed).code, 4429);
   const acknowledged = eve.frames.filter(({ type, ref }) => type === 'text' && ref !== undefined);
   t.same(

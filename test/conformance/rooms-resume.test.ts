@@ -112,6 +112,7 @@ t.test('the cursor: where this socket is, good on any node', async (t) => {
   const start = await cursorOf(empty);
   t.match(start, /^\S{1,4096}$/);
   await fill(pair, room, 60);
+  await heard(empty, 'm60'); // the writer was on the other node: now both have all of it
   const socket = await pair.join(room, 'ann', '', { t });
   t.equal(shown(socket).length, 50);
   const end = await cursorOf(socket);
@@ -130,6 +131,8 @@ t.test('the cursor: where this socket is, good on any node', async (t) => {
       const again = await resume(room, 'ann', since);
       const first = await again.next();
       t.equal(first.type, 'history', 'no reset');
+      // On a node that is yet to hear of it, the newest one comes live.
+      if (wanted.length > 0) await seen(again, 'own');
       t.same(contents(shown(again)), wanted);
     }
   }
@@ -137,7 +140,10 @@ t.test('the cursor: where this socket is, good on any node', async (t) => {
 
 t.test('a place that the log does not have: reset, then the newest page, then live', async (t) => {
   const room = await pair.room();
+  // A node that is behind has another newest page: one there hears when it is not.
+  const witnesses = await Promise.all([1, 2].map(() => pair.join(room, 'witness', '', { t })));
   await fill(pair, room, 55);
+  for (const witness of witnesses) await heard(witness, 'm55');
   const ahead = String(foldMessageId(Number(room), 1_000));
   const foreign = await cursorOf(await pair.join(await pair.room(), 'ann', '', { t }));
   const places = [ahead, '55.another-nonce', '1000.abc', '20.x', '9999999999999999.x'];
@@ -147,7 +153,7 @@ t.test('a place that the log does not have: reset, then the newest page, then li
     const page = await socket.nextOf('history');
     t.same(page.messages, await pair.messages(room), since);
     await pair.say(room, 'writer', `after ${since}`);
-    await heard(socket, `after ${since}`);
+    for (const each of [socket, ...witnesses]) await heard(each, `after ${since}`);
     // The news that the writer left may come at any time.
     const types = socket.frames.map(({ type }) => type).filter((type) => type !== 'system');
     t.same(types, ['reset', 'history', 'text'], 'and nothing else');

@@ -3,10 +3,12 @@
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { WebSocket } from 'ws';
+import { keys } from '../../src/redis/keys.js';
 import { request } from '../helpers/http.js';
+import type { TestNode } from '../helpers/node.js';
 import { DECIMAL, framesOf, heard, MESSAGE_KEYS, SECONDS, shown, startPair } from '../helpers/rooms.js';
 import { open } from '../helpers/socket.js';
-import { sleep, until } from '../helpers/wait.js';
+import { until } from '../helpers/wait.js';
 
 const pair = await startPair(t);
 
@@ -103,6 +105,7 @@ t.test('a socket begins with the history: the newest, oldest first', async (t) =
   t.same(await empty.next(), { type: 'history', messages: [] });
   const sent = [];
   for (let i = 1; i <= 53; i += 1) sent.push(await pair.say(room, 'writer', `m${i}`));
+  await heard(empty, 'm53'); // a node that reads the room already may be a little behind
   for (const path of [pair.socketUrl(room, 'ann'), `${pair.socketUrl(room, 'bob')}/`]) {
     const socket = await open(path, { t });
     const first = await socket.next();
@@ -184,15 +187,24 @@ t.test('who is cut off and comes back never left; who does not, did', async (t) 
 t.test('who opens a socket on the other node and closes the first one was never gone', async (t) => {
   const room = await pair.room();
   const watcher = await pair.join(room, 'watcher', '', { t });
-  const url = (moves: number) =>
-    `${(pair.nodes[moves % 2] as (typeof pair.nodes)[0]).wsUrl}/api/v1/ws/${room}/mover`;
+  const nodeOf = (moves: number) => pair.nodes[moves % 2] as TestNode;
+  const url = (moves: number) => `${nodeOf(moves).wsUrl}/api/v1/ws/${room}/mover`;
+  // `mover|<node>` for each node that counts them.
+  const places = async () =>
+    (await pair.redis.ask(`HKEYS ${keys.here(Number(room))}`)).match(/^mover\|\S+/gm) ?? [];
   let socket = await open(url(0), { t });
   await watcher.nextOf('system');
+  let [place] = await places();
   for (let moves = 1; moves <= 20; moves += 1) {
     const next = await open(url(moves), { t });
     await socket.close();
     socket = next;
-    await sleep(30);
+    place = await until('they are in the other place alone', async () => {
+      const [first, ...more] = await places();
+      return more.length === 0 && first !== place && first;
+    });
+    // What the node that they left asks next is answered after what it told: it is ready for their return.
+    await request('GET', `${nodeOf(moves - 1).url}/api/v1/rooms/${room}/messages`);
   }
   await pair.join(room, 'last', '', { t });
   await watcher.next((frame) => frame.content === 'User last joined the chat');
