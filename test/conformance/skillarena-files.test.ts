@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { fetchObject, SAMPLES, startFileWorld, type Uploaded } from '../helpers/files.js';
 import { sha256 } from '../helpers/s3.js';
+import { heard } from '../helpers/skillarena.js';
 
 const world = await startFileWorld(t, { MAX_UPLOAD_BYTES: String(6 * 1024 * 1024), MAX_UPLOAD_FILES: '3' });
 const LIMIT = 6 * 1024 * 1024;
@@ -157,9 +158,9 @@ t.test('only files that one uploaded to this chat can be attached', async (t) =>
   await socket.quiet(200, (frame) => frame.type === 'message');
   // By its last part, twice: one attachment.
   const last = good.file_url.split('/').at(-1);
-  const data = { receiver_id: 'bob', message: 'hi', attachments: [last, good.file_url] };
+  const data = { receiver_id: 'bob', message: 'once', attachments: [last, good.file_url] };
   socket.send({ type: 'message', data });
-  t.match((await socket.nextOf('message')).data, { attachments: [good.file_url] });
+  t.match(await heard(socket, 'once'), { attachments: [good.file_url] });
 });
 
 t.test('addresses of files', async (t) => {
@@ -194,7 +195,7 @@ t.test('addresses of files', async (t) => {
 
   const socket = await world.socket(t, ann);
   socket.send({ type: 'message', data: { receiver_id: 'bob', message: 'see', attachments: [last] } });
-  await socket.nextOf('message');
+  await heard(socket, 'see');
   t.equal((await ask(bob, [last])).status, 200, 'now it is theirs too');
   t.equal((await ask(eve, [last])).status, 404);
 });

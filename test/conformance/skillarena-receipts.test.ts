@@ -8,6 +8,7 @@ import {
   dataOf,
   framesOf,
   heard,
+  isReceipt,
   type Pair,
   RECEIPT_KEYS,
   receipt,
@@ -17,7 +18,7 @@ import {
   tellings,
   told,
 } from '../helpers/skillarena.js';
-import type { TestSocket } from '../helpers/socket.js';
+import type { Frame, TestSocket } from '../helpers/socket.js';
 import { mintToken } from '../helpers/token.js';
 import { type Owner, until } from '../helpers/wait.js';
 
@@ -26,11 +27,18 @@ const TIMES = 6;
 /** A loop that is not a test's own ends only with the socket: short enough that many fit. */
 const pair = await startPair(t, { RECEIPT_RESEND_MS: '150' });
 
+/** A socket that has been told what was owed when it came: what becomes owed from now on, it is told as news alone. */
+async function ready(test: Owner, on: Pair, user: string): Promise<TestSocket> {
+  const socket = await on.join(user, { t: test });
+  await taken(socket);
+  return socket;
+}
+
 /** A message of a new chat, and its receiver's socket. */
 async function fresh(test: Owner, on: Pair, from: string, to: string) {
   await on.meet(from, to);
-  const receiver = await on.join(to, { t: test });
-  const sender = await on.join(from, { t: test });
+  const receiver = await ready(test, on, to);
+  const sender = await ready(test, on, from);
   const message = await on.say(sender, to, `from ${from}`);
   await heard(receiver, message.message);
   return { message, sender, receiver };
@@ -46,8 +54,8 @@ async function loopsEnded(sockets: readonly TestSocket[], receiver: TestSocket, 
 
 t.test("the receiver's report reaches every socket of the sender, and nobody else", async (t) => {
   const { message, sender, receiver } = await fresh(t, pair, 'r-ann', 'r-bob');
-  const senders = [sender, await pair.join('r-ann', { t }), await pair.join('r-ann', { t })];
-  const receiverToo = await pair.join('r-bob', { t });
+  const senders = [sender, await ready(t, pair, 'r-ann'), await ready(t, pair, 'r-ann')];
+  const receiverToo = await ready(t, pair, 'r-bob');
   for (const status of ['delivered', 'read']) {
     receiver.send(receipt(message, status));
     for (const socket of senders) {
@@ -93,12 +101,13 @@ t.test('a status only goes forward, and is news once', async (t) => {
   await told(sender, message, 'read');
   sender.send(receipt(message, 'read', true));
   await taken(sender);
+  const tellingsThen = tellings(sender, message, 'read');
   receiver.send(receipt(message, 'delivered'));
   receiver.send(receipt(message, 'read'));
   await taken(receiver);
   await loopsEnded([sender], receiver, clock);
   t.equal(tellings(sender, message, 'delivered'), 0, 'a step back is ignored');
-  t.ok(tellings(sender, message, 'read') < TIMES, 'a second report starts nothing');
+  t.equal(tellings(sender, message, 'read'), tellingsThen, 'a second report starts nothing');
   t.equal(framesOf(receiver, 'error').length, 0);
   t.equal((await pair.history('o-ann', 'o-bob'))[0]?.status, 'read');
 });
@@ -106,7 +115,7 @@ t.test('a status only goes forward, and is news once', async (t) => {
 t.test('five repeats in a connection, and a new connection begins anew', async (t) => {
   const { message, sender, receiver } = await fresh(t, pair, 'l-ann', 'l-bob');
   const clock = await pair.say(sender, 'l-bob', 'clock');
-  const too = await pair.join('l-ann', { t });
+  const too = await ready(t, pair, 'l-ann');
   receiver.send(receipt(message, 'delivered'));
   await told(sender, message, 'delivered');
   for (const socket of [sender, too]) {
@@ -142,7 +151,7 @@ t.test('stop ends it everywhere: on all sockets, on all nodes, for good', async 
   ] as const) {
     const { message, sender, receiver } = await fresh(t, pair, user, 's-bob');
     const clock = await pair.say(sender, 's-bob', `clock of ${user}`);
-    const sockets = [sender, await pair.join(user, { t }), await pair.join(user, { t })];
+    const sockets = [sender, await ready(t, pair, user), await ready(t, pair, user)];
     receiver.send(receipt(message, 'delivered'));
     for (const socket of sockets) await told(socket, message, 'delivered');
     receiver.send(receipt(message, 'read'));
@@ -152,13 +161,19 @@ t.test('stop ends it everywhere: on all sockets, on all nodes, for good', async 
     await taken(sockets[1] as TestSocket);
     await loopsEnded(sockets, receiver, clock);
     for (const socket of sockets) {
-      t.ok(tellings(socket, message, 'delivered') < TIMES, 'ended');
+      // That the first one is stopped came before that the clock's is owed, which comes before the clock's first repeat.
+      const since = socket.frames.filter((frame) => isReceipt(frame, clock, 'read'))[1] as Frame;
+      const late = socket.frames.slice(socket.frames.indexOf(since));
+      t.notOk(
+        late.some((frame) => isReceipt(frame, message, 'delivered')),
+        'ended',
+      );
       t.equal(tellings(socket, message, 'read'), TIMES, 'the other status goes on');
     }
     const back = await pair.join(user, { t });
+    await told(back, message, 'read');
     await told(back, clock, 'read');
     t.equal(tellings(back, message, 'delivered'), 0, 'a new connection does not hear of it');
-    t.equal(tellings(back, message, 'read'), 1);
     sender.send(receipt(message, 'delivered', stop));
     await taken(sender);
     t.same(framesOf(sender, 'error'), [], 'stopping what has stopped is no error');
@@ -184,8 +199,8 @@ t.test('a sender who is away hears of it on coming back, also when the node died
   t.match(dataOf(await told(back, one, 'delivered')), { user_id: 'k-bob', stop: false });
   await told(back, two, 'read');
   await until(
-    'both loops run',
-    () => tellings(back, one, 'delivered') + tellings(back, two, 'read') === 2 * TIMES,
+    'both loops run', // one may have been told once more, as news that came late
+    () => tellings(back, one, 'delivered') >= TIMES && tellings(back, two, 'read') >= TIMES,
   );
   for (const [message, status] of [
     [one, 'delivered'],
