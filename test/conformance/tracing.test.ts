@@ -83,12 +83,14 @@ t.test('with a collector', async (t) => {
   socket.send({ type: 'text', content: 'by socket' });
   await socket.nextOf('text');
   const named = (name: string) => collector.spans.filter((span) => span.name === name);
+  const SENT = 'POST /api/v1/rooms/:room/messages';
   await until(
     'the spans are there',
-    () => named('append').length >= 2 && named('GET /api/v1/rooms/:room').length > 0,
+    () =>
+      named('append').length >= 2 && named(SENT).length > 0 && named('GET /api/v1/rooms/:room').length > 0,
   );
   t.same([...collector.paths], ['/v1/traces']);
-  const [sent] = named('POST /api/v1/rooms/:room/messages');
+  const [sent] = named(SENT);
   t.match(sent, { traceId: trace, parentSpanId: parent }, 'it goes on where its client began');
   const [append] = named('append').filter((span) => span.traceId === trace);
   t.equal(append?.parentSpanId, sent?.spanId, 'with the append in it');
@@ -102,10 +104,7 @@ t.test('with a collector', async (t) => {
     [],
     'no probes, and no sockets',
   );
-  t.ok(
-    requestsOf(node).some((line) => line.trace === trace),
-    'and the log names the trace',
-  );
+  await until('the log names the trace', () => requestsOf(node).some((line) => line.trace === trace));
   t.ok((await node.loaded()) > 0);
   const before = collector.spans.length;
   await request('GET', `${node.url}/api/v1/rooms`);
@@ -127,10 +126,13 @@ t.test('without one', async (t) => {
   const node = await startProbed(t, {});
   const room = await createRoom(node);
   const socket = await open(`${node.wsUrl}/api/v1/ws/${room}/ada`, { t });
+  const url = `${node.url}/api/v1/rooms/${room}`;
+  // Lines come through a pipe, one after the other: with this one all earlier ones are there.
+  await request('GET', url, { headers: { 'x-request-id': 'before' } });
+  await until('what was before is logged', () => requestsOf(node).some(({ reqId }) => reqId === 'before'));
   const before = requestsOf(node).length;
   for (let i = 0; i < 20; i += 1) socket.send({ type: 'text', content: `message ${i}` });
   for (let i = 0; i < 20; i += 1) await socket.nextOf('text');
-  const url = `${node.url}/api/v1/rooms/${room}`;
   const given = await request('GET', url, { headers: { 'x-request-id': 'from-the-gateway.7' } });
   t.equal(given.headers.get('x-request-id'), 'from-the-gateway.7');
   const odd = await request('GET', url, { headers: { 'x-request-id': 'a "b" {c}' } });
