@@ -65,6 +65,7 @@ t.test("the receiver's report reaches every socket of the sender, and nobody els
       const { chat_id, message_id } = message;
       t.same(dataOf(frame), { chat_id, user_id: 'r-bob', message_id, status, stop: false });
     }
+    await taken(receiver); // what is owed is repeated, and may be so before it is marked
     for (const [viewer, other] of [
       ['r-ann', 'r-bob'],
       ['r-bob', 'r-ann'],
