@@ -19,6 +19,7 @@ export async function startUnfit(env: Record<string, string>): Promise<{ code: n
   node.stdout.on('data', (bytes) => {
     out += bytes;
   });
-  const [code] = (await once(node, 'exit')) as [number | null];
+  // Not at its exit: its last lines come through a pipe.
+  const [code] = (await once(node, 'close')) as [number | null];
   return { code, out };
 }
