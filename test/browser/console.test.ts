@@ -44,7 +44,7 @@ async function open(url: string, options = {}): Promise<Page> {
   return window.page;
 }
 
-/** Waits until all that was written is stored: until then a message may be shown on its way and as one that came back, too. */
+/** Waits until all that was written is stored: until then a message may be there twice, on its way and as it came. */
 async function allStored(page: Page): Promise<void> {
   const sending = page.getByRole('img', { name: 'Sending' });
   await until('nothing is on its way', async () => (await sending.count()) === 0, SOON_MS);

@@ -162,7 +162,7 @@ t.test('stop ends it everywhere: on all sockets, on all nodes, for good', async 
     await taken(sockets[1] as TestSocket);
     await loopsEnded(sockets, receiver, clock);
     for (const socket of sockets) {
-      // That the first one is stopped came before that the clock's is owed, which comes before the clock's first repeat.
+      // Told after the stop, the clock's receipt is repeated: from then on every node knows of the stop.
       const since = socket.frames.filter((frame) => isReceipt(frame, clock, 'read'))[1] as Frame;
       const late = socket.frames.slice(socket.frames.indexOf(since));
       t.notOk(
