@@ -93,12 +93,14 @@ export class RedisReceipts implements ReceiptStore {
     const all = Object.entries(await guard(this.#client.hgetall(keys.userReceipts(user))));
     // The key lives as long as its newest field: older ones are too old by themselves.
     const oldest = Date.now() - OWED_TTL_S * 1_000;
-    const fields = all.filter(([, value]) => Number(value.slice(0, 13)) > oldest);
-    fields.sort(([, a], [, b]) => (a < b ? -1 : 1));
-    return fields.map(([field, value]) => {
+    const fields = all.map(([field, value]) => {
       const [messageId, status] = field.split(':') as [string, ReceiptStatus];
-      return { messageId: Number(messageId), status, by: value.slice(14) };
+      return { atMs: Number(value.slice(0, 13)), messageId: Number(messageId), status, by: value.slice(14) };
     });
+    return fields
+      .filter(({ atMs }) => atMs > oldest)
+      .sort((a, b) => a.atMs - b.atMs || a.messageId - b.messageId)
+      .map(({ atMs: _, ...owed }) => owed);
   }
 
   async settle(user: UserId, owed: Pick<Owed, 'messageId' | 'status'>): Promise<boolean> {

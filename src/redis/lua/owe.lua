@@ -8,11 +8,14 @@
 if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 redis.call('EXPIRE', KEYS[1], ARGV[4])
 if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[3]) then
-  -- Values begin with the time in ms, in 13 digits: the smallest is the oldest.
+  -- Values begin with the time in ms, in 13 digits: the smallest is the oldest; of one time, that of the older message.
   local all = redis.call('HGETALL', KEYS[1])
-  local oldest, field
+  local oldest, first, field
   for i = 1, #all, 2 do
-    if not oldest or all[i + 1] < oldest then oldest, field = all[i + 1], all[i] end
+    local time, message = string.sub(all[i + 1], 1, 13), tonumber(string.match(all[i], '^%d+'))
+    if not oldest or time < oldest or (time == oldest and message < first) then
+      oldest, first, field = time, message, all[i]
+    end
   end
   redis.call('HDEL', KEYS[1], field)
 end
