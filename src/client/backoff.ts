@@ -23,6 +23,9 @@ const NOW_MS = 400;
 /** The first wait after a failure, doubled with each one more, up to the longest; in ms. */
 const FIRST_MS = 300;
 const LONGEST_MS = 15_000;
+/** The first wait before something refused is said again, and the longest; in ms. */
+const FIRST_RETRY_MS = 500;
+const LONGEST_RETRY_MS = 10_000;
 /** What a wait is at least after these codes, in ms. */
 const AT_LEAST_MS: ReadonlyMap<number, number> = new Map([
   [CloseCode.goingAway, 1_000],
@@ -38,4 +41,9 @@ export function waitAfter(code: number, failures: number, random: number, longes
   if (code === CloseCode.restart && failures === 0) return random * NOW_MS;
   const most = Math.min(longestMs, FIRST_MS * 2 ** Math.min(failures, 10));
   return (AT_LEAST_MS.get(code) ?? 0) + random * most;
+}
+
+/** How long to wait before something that was refused is said again, in ms. `refusals` of the same before; `random` is from 0 to 1. */
+export function retryAfter(refusals: number, random: number): number {
+  return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(refusals, 10)) * (0.5 + random / 2);
 }

@@ -1,10 +1,10 @@
-import { CloseCode } from './backoff.js';
+import { CloseCode, retryAfter } from './backoff.js';
 import type { ChannelEvents, ChannelOptions } from './channel-options.js';
 import { Connection, type ConnectionState, type EndReason } from './connection.js';
 import { Emitter } from './emitter.js';
 import { Outbox, type Pending } from './outbox.js';
 import { Pacer } from './pacer.js';
-import { Reports } from './reports.js';
+import { Reports, refOfReport } from './reports.js';
 import { type Frame, messageOfDraft, parseFrame, type Said, type Speech } from './speech.js';
 import { Told } from './told.js';
 import { type Draft, type Message, type Receipt, RefusedError } from './types.js';
@@ -16,9 +16,6 @@ const CURSOR_MESSAGES = 200;
 const COVER_MS = 1_000;
 /** A socket that leaves a question unanswered for so long is dead, in ms. */
 const SILENCE_MS = 8_000;
-/** First wait before a refused send is tried again, in ms; doubled each time. */
-const RETRY_MS = 500;
-const LONGEST_RETRY_MS = 10_000;
 
 /**
  * A room, or all chats of a user, as one document speaks of them. It reconnects and resumes by itself: each message comes
@@ -30,7 +27,8 @@ export class Channel extends Emitter<ChannelEvents> {
   readonly #options: ChannelOptions;
   readonly #connection: Connection;
   readonly #outbox = new Outbox();
-  readonly #reports = new Reports();
+  readonly #reports: Reports;
+  readonly #random: () => number;
   readonly #pacer: Pacer;
   readonly #told = new Told();
   #cursor: string;
@@ -48,6 +46,8 @@ export class Channel extends Emitter<ChannelEvents> {
     this.speech = options.speech;
     this.room = options.room;
     this.#cursor = options.since ?? '';
+    this.#random = options.random ?? Math.random;
+    this.#reports = new Reports(() => this.#sendReports(), this.#random);
     this.#connection = new Connection({
       WebSocket: options.WebSocket,
       ...(options.random ? { random: options.random } : {}),
@@ -106,7 +106,7 @@ export class Channel extends Emitter<ChannelEvents> {
    */
   report(message: string, status: Receipt['status']): boolean {
     const receipt = { message, status, by: this.#options.user };
-    if (!this.speech.report?.(receipt, this.#options.user)) return false;
+    if (!this.#reportFrame(receipt)) return false;
     if (this.#reports.add(receipt)) this.#sendReports();
     return true;
   }
@@ -175,11 +175,15 @@ export class Channel extends Emitter<ChannelEvents> {
     this.#beat = setTimeout(() => this.#connection.restart(), SILENCE_MS);
   }
 
+  #reportFrame(receipt: Receipt): Frame | undefined {
+    return this.speech.report?.(receipt, this.#options.user, refOfReport(receipt));
+  }
+
   #sendReports(): void {
     if (this.state !== 'open') return;
     const unsent = this.#reports.takeUnsent();
     for (const receipt of unsent) {
-      this.#pacer.push(JSON.stringify(this.speech.report?.(receipt, this.#options.user)));
+      this.#pacer.push(JSON.stringify(this.#reportFrame(receipt)));
     }
     if (unsent.length === 0) return;
     this.#askSoon();
@@ -260,21 +264,17 @@ export class Channel extends Emitter<ChannelEvents> {
 
   #takeError(detail: string, ref: string | undefined, retry: boolean): void {
     const pending = this.#outbox.find(ref);
-    if (!pending) this.emit('refused', detail);
-    else if (retry) this.#attemptLater(pending);
-    else this.#outbox.refuse(pending, new RefusedError(detail, 400));
+    if (pending && retry) this.#attemptLater(pending);
+    else if (pending) this.#outbox.refuse(pending, new RefusedError(detail, 400));
+    else if (!retry || !this.#reports.refuse(ref, this.#options.user)) this.emit('refused', detail);
   }
 
   #attemptLater(pending: Pending): void {
-    const ms = Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** pending.refusals);
+    const ms = retryAfter(pending.refusals, this.#random());
     pending.refusals += 1;
-    const random = (this.#options.random ?? Math.random)();
-    setTimeout(
-      () => {
-        if (this.#outbox.find(pending.ref) === pending) this.#attempt(pending);
-      },
-      ms * (0.5 + random / 2),
-    );
+    setTimeout(() => {
+      if (this.#outbox.find(pending.ref) === pending) this.#attempt(pending);
+    }, ms);
   }
 
   #takeCursor(cursor: string): void {

@@ -32,8 +32,8 @@ export interface Speech {
   probe(user: string, room: string): string;
   message(draft: Draft, ref: string): Frame;
   askCursor(): Frame;
-  /** Reports a message as delivered or read; undefined where the document has no such frame. */
-  report?(receipt: Receipt, user: string): Frame | undefined;
+  /** Reports a message as delivered or read; undefined where the document has no such frame. An error bears the `ref`. */
+  report?(receipt: Receipt, user: string, ref: string): Frame | undefined;
   /** Confirms a receipt that is repeated until it is. */
   confirm?(frame: Frame): Frame;
   /** Never throws: what it does not know is `unknown`. */

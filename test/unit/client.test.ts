@@ -1,12 +1,20 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { addressOf, CloseCode, claimsOf, plainId, roomUuid, waitAfter } from '../../src/client/index.js';
+import {
+  addressOf,
+  CloseCode,
+  claimsOf,
+  type DialectName,
+  plainId,
+  roomUuid,
+  waitAfter,
+} from '../../src/client/index.js';
 import { Pacer } from '../../src/client/pacer.js';
 import { CloseCode as served } from '../../src/core/errors.js';
 import { foldMessageId, formatUuid } from '../../src/core/ids.js';
 import { clientOf, hear } from '../helpers/client.js';
-import { type Owner, until } from '../helpers/wait.js';
+import { type Owner, sleep, until } from '../helpers/wait.js';
 
 t.test('ids of the client are those of the service', async (t) => {
   const number = fc.integer({ min: 0, max: 90_000_000 });
@@ -56,11 +64,18 @@ async function startSilent(t: Owner) {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   await new Promise((resolve) => server.once('listening', resolve));
   t.teardown(() => server.close());
-  const sockets: { since: string | null; say: (frame: object) => void; cut: () => void }[] = [];
+  const sockets: {
+    since: string | null;
+    say: (frame: object) => void;
+    cut: () => void;
+    heard: Record<string, unknown>[];
+  }[] = [];
   server.on('connection', (socket: WebSocket, { url = '' }) => {
     const since = new URL(url, 'ws://localhost').searchParams.get('since');
     const say = (frame: object) => socket.send(JSON.stringify(frame));
-    sockets.push({ since, say, cut: () => socket.terminate() });
+    const heard: Record<string, unknown>[] = [];
+    socket.on('message', (bytes) => heard.push(JSON.parse(bytes.toString()) as Record<string, unknown>));
+    sockets.push({ since, say, cut: () => socket.terminate(), heard });
   });
   const { port } = server.address() as { port: number };
   const socket = (n: number) => until(`connection ${n}`, () => sockets[n - 1]);
@@ -76,9 +91,9 @@ function frameOf(offset: number, content: string, more: object = {}) {
 }
 
 /** A channel to a service that says nothing by itself, and a list of all that it tells. */
-async function follow(t: Owner) {
+async function follow(t: Owner, dialect: DialectName = 'rooms') {
   const service = await startSilent(t);
-  const { channel } = hear(await (await clientOf(t, service.url, 'ada')).open('rooms', String(ROOM)));
+  const { channel } = hear(await (await clientOf(t, service.url, 'ada')).open(dialect, String(ROOM)));
   const told: string[] = [];
   channel.on('message', ({ offset, text }, own) => told.push(`${offset} ${text}${own ? ' (own)' : ''}`));
   channel.on('reset', () => told.push('reset'));
@@ -145,6 +160,56 @@ t.test('without a place to resume from it starts over, once anything was told', 
   third.say({ type: 'cursor', cursor: '100.def' });
   await tells(7);
   t.strictSame(told, ['ready', '6 shown', 'reset', '7 shown', 'reset', '100 new', 'ready']);
+});
+
+t.test('a receipt that the service cannot take is reported again', async (t) => {
+  for (const [dialect, isReport, errorOf] of [
+    ['skillarena', { type: 'receipt_update' }, (data: object) => ({ type: 'error', data })],
+    [
+      'netrox',
+      { action: 'message_seen' },
+      ({ detail, ref }: { detail: string; ref: unknown }) => ({ action: 'error', message: detail, ref }),
+    ],
+  ] as const) {
+    const { service, channel } = await follow(t, dialect);
+    const refused: string[] = [];
+    channel.on('refused', (detail) => refused.push(detail));
+    const { say, heard } = await service.socket(1);
+    const answer = () => say({ type: 'cursor', action: 'cursor', cursor: 'u1.x' });
+    answer();
+    await until('it is live', () => channel.live);
+    const [[name, value] = ['', '']] = Object.entries(isReport);
+    const reports = () => heard.filter((frame) => frame[name] === value);
+    const refs = () =>
+      reports().map((frame) => (frame.data as { ref?: string } | undefined)?.ref ?? frame.ref);
+    const asked = () => heard.filter((frame) => frame.type === 'cursor' || frame.action === 'cursor').length;
+
+    t.ok(channel.report('11', 'read'));
+    t.ok(channel.report('12', 'read'));
+    await until('both are reported', () => reports().length === 2);
+    t.strictSame(refs(), ['11 read', '12 read'], dialect);
+    await until('it asks whether they have arrived', () => asked() === 2);
+    // One is refused before the answer, the other one after it.
+    say(errorOf({ detail: 'the service is temporarily unavailable', ref: '12 read' }));
+    answer();
+    say(errorOf({ detail: 'the message may or may not have been stored', ref: '11 read' }));
+    await until('both are reported again', () => reports().length === 4);
+    t.strictSame(refs().slice(2).sort(), ['11 read', '12 read']);
+    await until('it asks again', () => asked() === 3);
+    say(errorOf({ detail: 'too many messages', ref: '12 read' }));
+    await until('the one that was refused is reported once more', () => reports().length === 5);
+    t.equal(refs().at(-1), '12 read');
+    t.strictSame(refused, [], 'nobody is told of what passes');
+
+    say(errorOf({ detail: 'no such message', ref: '12 read' }));
+    await until('what does not pass is told', () => refused.length === 1);
+    answer();
+    await until('it asks for the last time', () => asked() === 4);
+    answer();
+    await sleep(2_500); // longer than the next time would take
+    t.equal(reports().length, 5, 'and not said again');
+    channel.close();
+  }
 });
 
 t.test('frames go on leaving when the clock is set back', async (t) => {

@@ -9,8 +9,8 @@ export const netrox: Speech = {
   probe: () => '/api/conversations?limit=1',
   message: ({ text, to }, ref) => ({ action: 'chat_message', message_body: text, receiver_id: to, ref }),
   askCursor: () => ({ action: 'cursor' }),
-  report: ({ message, status }) =>
-    status === 'read' ? { action: 'message_seen', chat_id: message } : undefined,
+  report: ({ message, status }, _, ref) =>
+    status === 'read' ? { action: 'message_seen', chat_id: message, ref } : undefined,
   read(frame) {
     switch (frame.action) {
       case 're_message':

@@ -13,9 +13,9 @@ export const skillarena: Speech = {
     data: { receiver_id: to, message: text, ...(attachments.length > 0 ? { attachments } : {}), ref },
   }),
   askCursor: () => ({ type: 'cursor' }),
-  report: ({ message, status }, user) => ({
+  report: ({ message, status }, user, ref) => ({
     type: 'receipt_update',
-    data: { user_id: user, message_id: message, status, stop: false },
+    data: { user_id: user, message_id: message, status, stop: false, ref },
   }),
   confirm: (frame) => ({ ...frame, data: { ...objectOf(frame.data), stop: true } }),
   read(frame) {

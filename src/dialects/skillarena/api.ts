@@ -110,6 +110,7 @@ export const ReceiptData = Type.Object({
   ),
   chat_id: Type.Optional(Id),
   user_id: Type.Optional(Id),
+  ref: Type.Optional(Ref),
 });
 export type ReceiptData = Static<typeof ReceiptData>;
 
