@@ -258,7 +258,7 @@ export class Channel extends Emitter<ChannelEvents> {
 
   #takeAck(ref: string, id: string, at: number): void {
     const pending = this.#outbox.find(ref);
-    if (!pending) return;
+    if (!pending) return this.#reports.taken(ref);
     this.#takeMessage(messageOfDraft(pending.draft, this.#options.user, id, at), ref);
   }
 
@@ -266,7 +266,7 @@ export class Channel extends Emitter<ChannelEvents> {
     const pending = this.#outbox.find(ref);
     if (pending && retry) this.#attemptLater(pending);
     else if (pending) this.#outbox.refuse(pending, new RefusedError(detail, 400));
-    else if (!retry || !this.#reports.refuse(ref, this.#options.user)) this.emit('refused', detail);
+    else if (!retry || !this.#reports.refuse(ref)) this.emit('refused', detail);
   }
 
   #attemptLater(pending: Pending): void {

@@ -131,7 +131,7 @@ export function readCommon(frame: Frame): Said {
 
 /** What a service says that cannot do it now; no document but one gives its error frames a status. */
 const PASSING =
-  /^(too many messages|the service is temporarily unavailable|the message may or may not have been stored)\b/;
+  /^(too many messages|the service is temporarily unavailable|(the message|this) may or may not have been stored)\b/;
 
 /** `said` is the object that holds `ref`; `retry` is whether the same again has a chance, where more than words tell. */
 export function errorOf(detail: unknown, said: Frame, retry?: boolean): Said {
