@@ -37,8 +37,8 @@ interface Kept {
 export class RedisUsers implements UserStore {
   readonly #client: Client;
   readonly #kept = new Map<UserId, Kept>();
-  /** How often one was said to have changed: what is being read meanwhile may be what they were before. */
-  #changes = 0;
+  /** For each read under way, who was said to have changed since: what it brings may be what they were before. */
+  readonly #reads = new Set<Set<UserId>>();
 
   /** `client`: with role `commands`. */
   constructor(client: Client) {
@@ -53,15 +53,16 @@ export class RedisUsers implements UserStore {
     const fresh = Date.now() - FRESH_MS;
     const stale = users.filter((user) => (this.#kept.get(user)?.readAt ?? 0) < fresh);
     const before = stale.map((user) => this.#kept.get(user));
-    const changes = this.#changes;
     const found = new Map<UserId, Profile>();
-    const hashes = await inBulk(this.#client, stale, (redis, user) => redis.hgetall(keys.user(user)));
+    const [hashes, changed] = await this.#watched(() =>
+      inBulk(this.#client, stale, (redis, user) => redis.hgetall(keys.user(user))),
+    );
     hashes.forEach((hash, i) => {
       const user = stale[i] as UserId;
       const profile = decodeProfile(user, hash);
       if (!profile) return;
       const now = this.#kept.get(user);
-      const isNews = now === before[i] && changes === this.#changes;
+      const isNews = now === before[i] && !changed.has(user);
       found.set(user, isNews ? this.#keep(profile, now?.claims) : (now?.profile ?? profile));
     });
     return users.map((user) => found.get(user) ?? this.#kept.get(user)?.profile);
@@ -72,13 +73,27 @@ export class RedisUsers implements UserStore {
     const written = `${issuedAtS ?? 0} ${pairs.join('\n')}`;
     const kept = this.#kept.get(user);
     if (kept?.claims === written) return kept.profile;
-    const [outcome, fields] = await this.#write(user, 'any', issuedAtS ?? 0, pairs);
-    const profile = decodeProfile(user, fields) as Profile;
-    // Listed at first sight here too: whoever created it may have died before listing it.
-    if (outcome === 1 || kept === undefined) await this.#list(profile);
-    // Before the caller is answered: who asks another node from then on is to find it there. If it is lost, they wait.
-    if (outcome === 2) await this.#client.spublish(channels.profiles, user).catch(() => undefined);
-    return this.#keep(profile, written);
+    const [profile, changed] = await this.#watched(async () => {
+      const [outcome, fields] = await this.#write(user, 'any', issuedAtS ?? 0, pairs);
+      const profile = decodeProfile(user, fields) as Profile;
+      // Listed at first sight here too: whoever created it may have died before listing it.
+      if (outcome === 1 || kept === undefined) await this.#list(profile);
+      // Before the caller is answered: who asks another node from then on is to find it there. If it is lost, they wait.
+      if (outcome === 2) await this.#client.spublish(channels.profiles, user).catch(() => undefined);
+      return profile;
+    });
+    return changed.has(user) ? profile : this.#keep(profile, written);
+  }
+
+  /** What `work` answers, and who was said to have changed meanwhile. */
+  async #watched<T>(work: () => Promise<T>): Promise<[T, ReadonlySet<UserId>]> {
+    const changed = new Set<UserId>();
+    this.#reads.add(changed);
+    try {
+      return [await work(), changed];
+    } finally {
+      this.#reads.delete(changed);
+    }
   }
 
   known(user: UserId): Profile | undefined {
@@ -87,7 +102,7 @@ export class RedisUsers implements UserStore {
 
   /** The user has changed: what is known here is not believed any more, and read anew. */
   forget(user: UserId): void {
-    this.#changes += 1;
+    for (const changed of this.#reads) changed.add(user);
     if (this.#kept.delete(user)) this.get(user).catch(() => undefined); // whoever needs it asks again
   }
 

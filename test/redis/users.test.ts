@@ -5,6 +5,7 @@ import { keys } from '../../src/redis/keys.js';
 import { redisSide } from '../helpers/hub.js';
 import { clientOf } from '../helpers/redis.js';
 import { startAnyRedis } from '../helpers/topology.js';
+import { until } from '../helpers/wait.js';
 
 t.test('a long read does not bring back what somebody was before', async (t) => {
   const server = await startAnyRedis(t);
@@ -32,4 +33,38 @@ t.test('a long read does not bring back what somebody was before', async (t) => 
     await redis.hset(keys.user('bob'), { name: 'new' });
     t.equal((await users.get('bob'))?.name, 'new');
   });
+
+  await t.test('but others that have changed meanwhile do not matter', async (t) => {
+    const names = ['cat', 'dan', 'eli'];
+    for (const name of names) await redis.hset(keys.user(name), { created: 1, name: 'old' });
+    await users.getMany(names);
+    for (const name of names) await redis.hset(keys.user(name), { name: 'new' });
+    for (const name of names) users.forget(name);
+    const known = () => names.map((name) => users.known(name)?.name);
+    await until('all are read anew', () => known().every((name) => name === 'new'));
+    await redis.hset(keys.user('flo'), { created: 1, name: 'Flo' });
+    const reading = users.get('flo');
+    users.forget('cat');
+    t.equal((await reading)?.name, 'Flo');
+    t.equal(users.known('flo')?.name, 'Flo');
+  });
+});
+
+t.test('what a token says does not bring back what a newer one has changed', async (t) => {
+  const server = await startAnyRedis(t);
+  const redis = clientOf(t, server);
+  const here = redisSide(t, server);
+  // Another node has a newer token of the same person, while this one is listing them.
+  const { commands } = here as unknown as { commands: { zadd: (...args: unknown[]) => Promise<unknown> } };
+  const zadd = commands.zadd.bind(commands);
+  commands.zadd = async (...args) => {
+    commands.zadd = zadd;
+    await redis.hset(keys.user('eve'), { name: 'new', claims: 2 });
+    here.users.forget('eve');
+    return zadd(...args);
+  };
+  await here.users.ensure('eve', { name: 'old' }, 1);
+  t.not(here.users.known('eve')?.name, 'old');
+  t.equal((await here.users.ensure('eve', { name: 'old' }, 1)).name, 'new');
+  t.equal(here.users.known('eve')?.name, 'new');
 });
