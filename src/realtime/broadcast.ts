@@ -122,20 +122,16 @@ export class Broadcaster {
     if (events.length === 0) return;
     for (const session of behind) {
       if (session.stalled || session.sent.length === 0) continue;
-      try {
-        this.#pushEvents(session, feed, events);
-      } catch (error) {
-        reportFault(this.#stats, error); // as in send(): one that cannot be shown must not end the node
+      const { offset } = session.positionIn(feed) ?? feed.head;
+      for (const event of events) {
+        try {
+          if (placeOf(event) > offset || !isFor(session, event, feed.room)) continue;
+          const text = session.encoder.event(event, feed.room);
+          if (text !== null) session.push(textFrame(text));
+        } catch (error) {
+          reportFault(this.#stats, error); // one that cannot be shown must not end the node
+        }
       }
-    }
-  }
-
-  #pushEvents(session: Reader, feed: Feed, events: readonly EphemeralEvent[]): void {
-    const { offset } = session.positionIn(feed) ?? feed.head;
-    for (const event of events) {
-      if (placeOf(event) > offset || !isFor(session, event, feed.room)) continue;
-      const text = session.encoder.event(event, feed.room);
-      if (text !== null) session.push(textFrame(text));
     }
   }
 

@@ -99,7 +99,7 @@ export class RedisReceipts implements ReceiptStore {
     });
     return fields
       .filter(({ atMs }) => atMs > oldest)
-      .sort((a, b) => a.atMs - b.atMs || a.messageId - b.messageId)
+      .sort((a, b) => a.atMs - b.atMs || a.messageId - b.messageId || (a.status < b.status ? -1 : 1))
       .map(({ atMs: _, ...owed }) => owed);
   }
 

@@ -10,12 +10,11 @@ redis.call('EXPIRE', KEYS[1], ARGV[4])
 if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[3]) then
   -- Values begin with the time in ms, in 13 digits: the smallest is the oldest; of one time, that of the older message.
   local all = redis.call('HGETALL', KEYS[1])
-  local oldest, first, field
+  local oldest, field
   for i = 1, #all, 2 do
-    local time, message = string.sub(all[i + 1], 1, 13), tonumber(string.match(all[i], '^%d+'))
-    if not oldest or time < oldest or (time == oldest and message < first) then
-      oldest, first, field = time, message, all[i]
-    end
+    local message, status = string.match(all[i], '^(%d+):(.*)$')
+    local rank = string.sub(all[i + 1], 1, 13) .. string.format('%016d', message) .. status
+    if not oldest or rank < oldest then oldest, field = rank, all[i] end
   end
   redis.call('HDEL', KEYS[1], field)
 end
