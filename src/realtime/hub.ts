@@ -45,9 +45,12 @@ export class Hub {
   /** Those that nobody reads, and since when (monotonic ms). */
   readonly #idle = new Map<RoomFeed, number>();
   readonly #unverified = new Set<RoomId>();
+  /** Unverified too, and their server does not answer; whether they were subscribed anew since they were last asked for. */
+  readonly #away = new Map<RoomId, boolean>();
   /** The second (Redis time, ms) of the newest append heard of in a room, and how often it was looked at. */
   #recent = new Map<RoomId, { newestMs: number; looks: number }>();
   #verifying = false;
+  #awaiting = false;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -107,7 +110,10 @@ export class Hub {
 
   /** Whatever was published in these rooms before may be lost. */
   onSubscribed(rooms: readonly RoomId[]): void {
-    for (const room of rooms) if (this.#feeds.has(room)) this.#unverified.add(room);
+    for (const room of rooms) {
+      if (this.#away.has(room)) this.#away.set(room, true);
+      else if (this.#feeds.has(room)) this.#unverified.add(room);
+    }
     void this.#verify();
   }
 
@@ -151,9 +157,9 @@ export class Hub {
         const heads = await this.#options.rooms.heads(ids);
         feeds.forEach((feed, i) => {
           const head = heads[i];
-          if (head === 'away') throw new Error('the server of a room is away');
-          if (head) feed.begin(head);
+          if (head && head !== 'away') feed.begin(head);
         });
+        if (heads.includes('away')) throw new Error('the server of a room is away');
       } catch {
         throw new ChatError('unavailable', 'the service is temporarily unavailable', { retryAfterS: 1 });
       } finally {
@@ -212,21 +218,44 @@ export class Hub {
     while (this.#unverified.size > 0 && !this.#closed) {
       const rooms = [...this.#unverified];
       this.#unverified.clear();
-      let away: readonly RoomId[] = rooms;
-      try {
-        await this.#compare(rooms, async (some) => {
-          const tips = await this.#tipsAnew(some);
-          away = some.filter((_, i) => !tips[i]);
-          return tips;
-        });
-      } catch (error) {
-        reportFault(this.#options.stats, error);
-      }
-      if (away.length === 0) continue; // others may have been added meanwhile
-      for (const room of away) if (this.#feeds.has(room)) this.#unverified.add(room);
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      for (const room of await this.#verifySome(rooms)) this.#away.set(room, false);
+      if (this.#away.size > 0) void this.#awaitThoseAway();
     }
     this.#verifying = false;
+  }
+
+  // Beside the others: on a cluster those whose primary is dead would hold them up.
+  async #awaitThoseAway(): Promise<void> {
+    if (this.#awaiting) return;
+    this.#awaiting = true;
+    while (this.#away.size > 0 && !this.#closed) {
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      for (const room of this.#away.keys()) {
+        if (this.#feeds.has(room)) this.#away.set(room, false);
+        else this.#away.delete(room);
+      }
+      const rooms = [...this.#away.keys()];
+      const still = new Set(await this.#verifySome(rooms));
+      for (const room of rooms)
+        if (!still.has(room) && this.#away.get(room) === false) this.#away.delete(room);
+    }
+    this.#awaiting = false;
+  }
+
+  /** @returns those of `rooms` whose server does not answer */
+  async #verifySome(rooms: readonly RoomId[]): Promise<readonly RoomId[]> {
+    try {
+      let away: RoomId[] = [];
+      await this.#compare(rooms, async (some) => {
+        const tips = await this.#tipsAnew(some);
+        away = some.filter((_, i) => !tips[i]);
+        return tips;
+      });
+      return away;
+    } catch (error) {
+      reportFault(this.#options.stats, error);
+      return rooms;
+    }
   }
 
   /**
@@ -234,11 +263,13 @@ export class Hub {
    * primary is away.
    */
   async #tipsAnew(rooms: readonly RoomId[]): Promise<(Position | undefined)[]> {
+    const feeds = rooms.map((room) => this.#feeds.get(room));
     const heads = await this.#options.rooms.heads(rooms);
     const lost: Room[] = [];
     heads.forEach((head, i) => {
-      const feed = this.#feeds.get(rooms[i] as RoomId);
-      if (!feed?.begun || head === 'away') return;
+      const feed = feeds[i];
+      // It may have been closed meanwhile, and opened anew.
+      if (!feed?.begun || feed.closed || head === 'away') return;
       // The number may be another room's.
       if (head?.room.createdMs === feed.room.createdMs) return;
       lost.push(feed.room);
