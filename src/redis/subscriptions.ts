@@ -45,6 +45,7 @@ export class Subscriptions {
   readonly #requests = new Set<Request>();
   #fresh: Request[] = [];
   #renewTimer: NodeJS.Timeout | undefined;
+  #againTimer: NodeJS.Timeout | undefined;
   #watcher: NodeJS.Timeout | undefined;
   reconnects = 0;
 
@@ -127,8 +128,7 @@ export class Subscriptions {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#renewTimer);
-    clearTimeout(this.#watcher);
+    for (const timer of [this.#renewTimer, this.#againTimer, this.#watcher]) clearTimeout(timer);
     for (const request of this.#requests) this.#giveUp(request, unavailable(new Error('closing')));
     await disconnect(this.#client);
   }
@@ -161,35 +161,47 @@ export class Subscriptions {
     await this.#subscribeAll(fresh.flatMap(({ channels }) => channels));
   }
 
-  /** Those of `channels` that are live, and were before this connection. On a cluster its slots are asked side by side. */
-  async #subscribeAll(channels: readonly string[]): Promise<string[]> {
-    const renewed: string[] = [];
+  // On a cluster its slots are asked side by side: none waits for another one.
+  async #subscribeAll(channels: readonly string[]): Promise<void> {
     const client = this.#client;
     const groups = client instanceof Cluster ? byTag(channels) : [channels];
-    const asked = await Promise.allSettled(
-      groups.map((group) => this.#subscribeGroup(client, group, renewed)),
-    );
+    const asked = await Promise.allSettled(groups.map((group) => this.#subscribeGroup(client, group)));
     const failed = asked.filter((one) => one.status === 'rejected');
-    // The connection broke: `ready` comes again. Waiters have their own deadline.
-    if (failed.length > 0)
-      this.#log.warn({ error: String(failed[0]?.reason), failed: failed.length }, 'subscribing failed');
-    return client === this.#client ? renewed : []; // given up: its successor makes them all
+    if (failed.length === 0) return;
+    this.#log.warn({ error: String(failed[0]?.reason), failed: failed.length }, 'subscribing failed');
+    this.#subscribeAgain();
   }
 
   // Channels of one slot where it is a cluster.
-  async #subscribeGroup(client: Client, group: readonly string[], renewed: string[]): Promise<void> {
-    for (let i = 0; i < group.length && client === this.#client; i += CHUNK) {
-      // A map: a repeated SSUBSCRIBE leaks an entry.
-      const asked = new Map<string, Request | 'renewal'>();
-      for (const channel of group.slice(i, i + CHUNK)) {
-        const due = this.#due.get(channel);
-        if (due) asked.set(channel, due);
+  async #subscribeGroup(client: Client, group: readonly string[]): Promise<void> {
+    const renewed: string[] = [];
+    try {
+      for (let i = 0; i < group.length && client === this.#client; i += CHUNK) {
+        // A map: a repeated SSUBSCRIBE leaks an entry.
+        const asked = new Map<string, Request | 'renewal'>();
+        for (const channel of group.slice(i, i + CHUNK)) {
+          const due = this.#due.get(channel);
+          if (due) asked.set(channel, due);
+        }
+        if (asked.size === 0) continue;
+        await client.ssubscribe(...asked.keys());
+        if (client !== this.#client) return; // given up: its successor makes them all
+        for (const [channel, due] of asked) this.#onLive(channel, due, renewed);
       }
-      if (asked.size === 0) continue;
-      await client.ssubscribe(...asked.keys());
-      if (client !== this.#client) return;
-      for (const [channel, due] of asked) this.#onLive(channel, due, renewed);
+    } finally {
+      if (renewed.length > 0 && client === this.#client) this.#handler.onRenewed(renewed);
     }
+  }
+
+  // A connection that broke is `ready` again; but one slot of a cluster may fail while its client is well. What was asked
+  // for anew has its own deadline.
+  #subscribeAgain(): void {
+    this.#againTimer ??= setTimeout(() => {
+      this.#againTimer = undefined;
+      if (this.#client.status !== 'ready') return;
+      const due = [...this.#due].flatMap(([channel, due]) => (due === 'renewal' ? channel : []));
+      void this.#subscribeAll(due);
+    }, RENEW_PAUSE_MS).unref();
   }
 
   #onLive(channel: string, due: Request | 'renewal', renewed: string[]): void {
@@ -207,8 +219,7 @@ export class Subscriptions {
 
   async #onReady(): Promise<void> {
     this.reconnects += 1;
-    const renewed = await this.#subscribeAll([...this.#due.keys()]);
-    if (renewed.length > 0) this.#handler.onRenewed(renewed);
+    await this.#subscribeAll([...this.#due.keys()]);
   }
 
   #renewSoon(): void {

@@ -111,6 +111,28 @@ t.test('given up again and again while a primary of a cluster hangs', OWN_SERVER
   };
   t.ok(await until('all are heard', hears, 60_000));
 });
+t.test(
+  'one primary of a cluster that refuses does not keep the others from being heard',
+  OWN_SERVERS,
+  async (t) => {
+    const cluster = await startRedisCluster(t, { primaries: 3 });
+    const { subscriptions, subscribeAll, publishAll, heard, renewed } = await scene(t, cluster);
+    await subscribeAll();
+    const [refusing] = cluster.servers;
+    await refusing?.ask('ACL SETUSER default -ssubscribe');
+    subscriptions.renew();
+    await until('the others are made anew', () => renewed.size > ROOMS / 3, 20_000);
+    await sleep(1_000);
+    const before = renewed.size;
+    t.ok(before < ROOMS, `${before} of ${ROOMS}`);
+    await refusing?.ask('ACL SETUSER default +ssubscribe');
+    await until('so are those, when it takes them again', () => renewed.size === ROOMS, 20_000);
+    await publishAll();
+    await until('all are heard', () => heard.size === ROOMS);
+    t.strictSame(new Set(heard.values()), new Set([1]), 'once');
+  },
+);
+
 t.test('a connection that goes silent while it is being made is made anew', OWN_SERVERS, async (t) => {
   const server = await startRedis(t);
   const proxy = await startProxy(t, server.port);
