@@ -102,7 +102,7 @@ async function idle() {
   const end = await memory();
   crowd.end();
   const { closed } = crowd;
-  await resting();
+  const rested = await rests();
   crowd = new Crowd(job);
   await crowd.open(0, first);
   return {
@@ -113,6 +113,7 @@ async function idle() {
     nodeKibLive: (end.live - start.live) / sockets,
     redisBytes: (end.redis - start.redis) / sockets,
     closed: closed + crowd.closed,
+    rested,
   };
 }
 
@@ -127,17 +128,18 @@ async function opening(from, to) {
   };
 }
 
-async function resting() {
+/** Waits until the nodes have nothing left to do, if that comes. */
+async function rests() {
   await sleep(GONE_MS);
   let last = reading();
-  const rests = async () => {
+  const atRest = async () => {
     await sleep(REST_MS);
     const now = reading();
     const share = (now.nodes - last.nodes) / ((now.at - last.at) / 1000);
     last = now;
     return share < RESTING_SHARE * job.nodePids.length;
   };
-  if (!(await poll(rests, RESTING_MS, 0))) throw new Error('the nodes do not come to rest');
+  return (await poll(atRest, RESTING_MS, 0)) === true;
 }
 
 /** After a rest: KiB of the nodes as they are, and after a collection; bytes of Redis. */

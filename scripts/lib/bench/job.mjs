@@ -67,6 +67,7 @@
  * @property {number} sockets
  * @property {Opening} anew by nodes that have just started, of people who are new to them
  * @property {Opening} back the same, after all connections were cut
+ * @property {boolean} rested whether the nodes had nothing to do any more before that
  * @property {number} nodeKib resident memory of the nodes for each socket
  * @property {number} nodeKibLive the same without what was garbage
  * @property {number} redisBytes memory of Redis for each socket
