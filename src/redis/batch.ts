@@ -34,25 +34,44 @@ export interface AppendCall {
   readonly items: PendingAppend[];
 }
 
-/** Takes the drafts of the next call out of `queue`: its first ones, or with `busy` the first ones of one partition that is not. */
-export function takeBatch(queue: PendingAppend[], busy: ReadonlySet<number> | undefined): PendingAppend[] {
-  const first = busy && queue.find((item) => !busy.has(partitionOf(item)));
-  if (busy && !first) return [];
-  const partition = first && partitionOf(first);
-  const batch: PendingAppend[] = [];
-  const passed: PendingAppend[] = [];
-  let bytes = 0;
-  for (const item of queue) {
-    if (partition !== undefined && partitionOf(item) !== partition) {
-      passed.push(item);
-      continue;
-    }
-    if (batch.length > 0 && (batch.length >= BATCH_MESSAGES || bytes + item.bytes > BATCH_BYTES)) break;
-    batch.push(item);
-    bytes += item.bytes;
+/** Takes the drafts of the next call out of `queue`: its first ones. */
+export function takeFirst(queue: PendingAppend[]): PendingAppend[] {
+  let count = 0;
+  for (let bytes = 0; count < queue.length; count += 1) {
+    bytes += (queue[count] as PendingAppend).bytes;
+    if (!fits(count, bytes)) break;
   }
-  queue.splice(0, batch.length + passed.length, ...passed);
-  return batch;
+  return queue.splice(0, count);
+}
+
+/** Parts `queue` into `most` calls at most, one for each partition that is not `busy`, with its first drafts, and what is left. */
+export function takeByPartition(
+  queue: readonly PendingAppend[],
+  most: number,
+  busy: ReadonlySet<number>,
+): { calls: PendingAppend[][]; left: PendingAppend[] } {
+  const calls = new Map<number, { items: PendingAppend[]; bytes: number; full: boolean }>();
+  const left: PendingAppend[] = [];
+  for (const item of queue) {
+    const partition = partitionOf(item);
+    let call = calls.get(partition);
+    if (!call && calls.size < most && !busy.has(partition)) {
+      call = { items: [], bytes: 0, full: false };
+      calls.set(partition, call);
+    }
+    // What does not fit is not overtaken by something smaller.
+    if (call && !call.full) call.full = !fits(call.items.length, call.bytes + item.bytes);
+    if (call && !call.full) {
+      call.items.push(item);
+      call.bytes += item.bytes;
+    } else left.push(item);
+  }
+  return { calls: [...calls.values()].map(({ items }) => items), left };
+}
+
+/** Whether a call that has `count` drafts takes one more, with which it has so many bytes. */
+function fits(count: number, bytes: number): boolean {
+  return count === 0 || (count < BATCH_MESSAGES && bytes <= BATCH_BYTES);
 }
 
 /** The partition that a draft's room is in. */

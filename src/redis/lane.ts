@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { ChatError } from '../core/errors.js';
-import { buildAppend, type PendingAppend, partitionOf, takeBatch } from './batch.js';
+import { buildAppend, type PendingAppend, partitionOf, takeByPartition, takeFirst } from './batch.js';
 import { isElsewhere, isReply, unavailable } from './connection.js';
 import { type Found, killOthers, lookUp } from './fence.js';
 import { keys, roomPartition } from './keys.js';
@@ -32,8 +32,9 @@ interface Call {
   refused: boolean;
 }
 
-/** Calls without an answer on one connection. */
+/** Calls without an answer on one connection; where each is for one partition, which mostly has one message. */
 const MAX_IN_FLIGHT = 8;
+const MAX_IN_FLIGHT_OF_PARTITIONS = 64;
 /** What may wait here: past it a send fails at once rather than later. */
 export const MAX_QUEUED = 10_000;
 export const MAX_QUEUED_BYTES = 32 * 1024 * 1024;
@@ -140,19 +141,31 @@ export class AppendLane {
     this.#flushScheduled = true;
     setImmediate(() => {
       this.#flushScheduled = false;
-      while (this.#open && this.#queue.length > 0 && this.#inFlight.size < MAX_IN_FLIGHT) {
-        const batch = takeBatch(this.#queue, this.#busyPartitions());
-        if (batch.length === 0) return;
+      if (!this.#open) return;
+      const { stream } = this.#redis;
+      const batches = this.#takeBatches();
+      if (batches.length > 1) stream.cork(); // all of a turn leave in one write
+      for (const batch of batches) {
         for (const item of batch) this.#queuedBytes -= item.bytes;
         void this.#send(batch);
       }
+      if (batches.length > 1) stream.uncork();
     });
   }
 
-  // Where a call may meet a slot that moves, the next one of its partition waits: one that is refused must not be overtaken.
-  #busyPartitions(): ReadonlySet<number> | undefined {
-    if (!this.#options.onePartition) return undefined;
-    return new Set([...this.#inFlight].map(({ items }) => partitionOf(items[0] as PendingAppend)));
+  #takeBatches(): PendingAppend[][] {
+    const batches: PendingAppend[][] = [];
+    if (this.#options.onePartition) {
+      // Where a call may meet a slot that moves, the next one of its partition waits: one that is refused must not be overtaken.
+      const busy = new Set([...this.#inFlight].map(({ items }) => partitionOf(items[0] as PendingAppend)));
+      const most = MAX_IN_FLIGHT_OF_PARTITIONS - this.#inFlight.size;
+      const { calls, left } = takeByPartition(this.#queue, most, busy);
+      this.#queue = left;
+      return calls;
+    }
+    while (this.#queue.length > 0 && this.#inFlight.size + batches.length < MAX_IN_FLIGHT)
+      batches.push(takeFirst(this.#queue));
+    return batches;
   }
 
   async #send(batch: PendingAppend[]): Promise<void> {
