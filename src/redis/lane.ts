@@ -154,18 +154,18 @@ export class AppendLane {
   }
 
   #takeBatches(): PendingAppend[][] {
-    const batches: PendingAppend[][] = [];
-    if (this.#options.onePartition) {
-      // Where a call may meet a slot that moves, the next one of its partition waits: one that is refused must not be overtaken.
-      const busy = new Set([...this.#inFlight].map(({ items }) => partitionOf(items[0] as PendingAppend)));
-      const most = MAX_IN_FLIGHT_OF_PARTITIONS - this.#inFlight.size;
-      const { calls, left } = takeByPartition(this.#queue, most, busy);
-      this.#queue = left;
-      return calls;
+    if (!this.#options.onePartition) {
+      const batches: PendingAppend[][] = [];
+      while (this.#queue.length > 0 && this.#inFlight.size + batches.length < MAX_IN_FLIGHT)
+        batches.push(takeFirst(this.#queue));
+      return batches;
     }
-    while (this.#queue.length > 0 && this.#inFlight.size + batches.length < MAX_IN_FLIGHT)
-      batches.push(takeFirst(this.#queue));
-    return batches;
+    // A call may meet a slot that moves: the next one of its partition waits, since one that is refused must not be overtaken.
+    const busy = new Set([...this.#inFlight].map(({ items }) => partitionOf(items[0] as PendingAppend)));
+    const most = MAX_IN_FLIGHT_OF_PARTITIONS - this.#inFlight.size;
+    const { calls, left } = takeByPartition(this.#queue, most, busy);
+    this.#queue = left;
+    return calls;
   }
 
   async #send(batch: PendingAppend[]): Promise<void> {
