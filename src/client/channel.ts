@@ -258,8 +258,8 @@ export class Channel extends Emitter<ChannelEvents> {
 
   #takeAck(ref: string, id: string, at: number): void {
     const pending = this.#outbox.find(ref);
-    if (!pending) return this.#reports.taken(ref);
-    this.#takeMessage(messageOfDraft(pending.draft, this.#options.user, id, at), ref);
+    if (!pending) this.#reports.taken(ref);
+    else this.#takeMessage(messageOfDraft(pending.draft, this.#options.user, id, at), ref);
   }
 
   #takeError(detail: string, ref: string | undefined, retry: boolean): void {
