@@ -218,7 +218,8 @@ export class Hub {
     while (this.#unverified.size > 0 && !this.#closed) {
       const rooms = [...this.#unverified];
       this.#unverified.clear();
-      for (const room of await this.#verifySome(rooms)) this.#away.set(room, false);
+      // As if announced: they are to be asked for from now on.
+      for (const room of await this.#verifySome(rooms)) this.#away.set(room, true);
       if (this.#away.size > 0) void this.#awaitThoseAway();
     }
     this.#verifying = false;
@@ -228,8 +229,9 @@ export class Hub {
   async #awaitThoseAway(): Promise<void> {
     if (this.#awaiting) return;
     this.#awaiting = true;
-    while (this.#away.size > 0 && !this.#closed) {
+    while (this.#away.size > 0) {
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      if (this.#closed) return;
       for (const room of this.#away.keys()) {
         if (this.#feeds.has(room)) this.#away.set(room, false);
         else this.#away.delete(room);

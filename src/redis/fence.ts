@@ -10,6 +10,8 @@ import { keys } from './keys.js';
 /** How far back a nonce is looked up: past it the outcome stays in doubt. */
 const LOOKUP_ENTRIES = 4_096;
 const LOOKUP_PAGE = 256;
+/** Rooms that are looked at together. */
+const LOOKUPS_AT_ONCE = 32;
 /** An entry older than the send by this much ends the look-up: no two primaries' clocks differ by more. */
 const LOOKUP_MARGIN_MS = 60_000;
 
@@ -41,9 +43,13 @@ export async function lookUp(redis: Redis, items: readonly PendingAppend[]): Pro
   // Entries bear the time of Redis: this node's clock may say anything.
   const [seconds] = await redis.time();
   const now = { atMs: Number(seconds) * 1_000, monotonic: performance.now() };
-  for (const [room, drafts] of byRoom) {
-    const oldest = Math.max(...drafts.map(({ since }) => now.monotonic - since));
-    await lookUpRoom(redis, room, drafts, now.atMs - oldest - LOOKUP_MARGIN_MS, found);
+  const rooms = [...byRoom];
+  for (let i = 0; i < rooms.length; i += LOOKUPS_AT_ONCE) {
+    const some = rooms.slice(i, i + LOOKUPS_AT_ONCE).map(([room, drafts]) => {
+      const oldest = Math.max(...drafts.map(({ since }) => now.monotonic - since));
+      return lookUpRoom(redis, room, drafts, now.atMs - oldest - LOOKUP_MARGIN_MS, found);
+    });
+    await Promise.all(some);
   }
   return found;
 }

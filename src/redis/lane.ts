@@ -32,8 +32,9 @@ interface Call {
   refused: boolean;
 }
 
-/** Calls without an answer on one connection; where each is for one partition, which mostly has one message. */
+/** Calls without an answer on one connection. */
 const MAX_IN_FLIGHT = 8;
+/** The same where each is for one partition, and mostly has one message. Not where each is waited for: those go one by one. */
 const MAX_IN_FLIGHT_OF_PARTITIONS = 64;
 /** What may wait here: past it a send fails at once rather than later. */
 export const MAX_QUEUED = 10_000;
@@ -162,8 +163,8 @@ export class AppendLane {
     }
     // A call may meet a slot that moves: the next one of its partition waits, since one that is refused must not be overtaken.
     const busy = new Set([...this.#inFlight].map(({ items }) => partitionOf(items[0] as PendingAppend)));
-    const most = MAX_IN_FLIGHT_OF_PARTITIONS - this.#inFlight.size;
-    const { calls, left } = takeByPartition(this.#queue, most, busy);
+    const most = this.#options.confirm ? MAX_IN_FLIGHT : MAX_IN_FLIGHT_OF_PARTITIONS;
+    const { calls, left } = takeByPartition(this.#queue, most - this.#inFlight.size, busy);
     this.#queue = left;
     return calls;
   }

@@ -1,5 +1,6 @@
 import { Cluster } from 'ioredis';
 import type { RoomId } from '../core/ids.js';
+import { seldom } from '../core/seldom.js';
 import { type Client, COMMAND_DEADLINE_MS, disconnect, type Log, unavailable } from './connection.js';
 import { byTag, channels, PARTITION_TAGS } from './keys.js';
 
@@ -25,6 +26,8 @@ export interface SubscriptionHandler {
 const CHUNK = 500;
 /** A cluster with a dead primary announces new subscribers many times a second; once is enough. */
 const RENEW_PAUSE_MS = 500;
+/** While it fails it is said at most so often. */
+const TELL_MS = 5_000;
 /** How often it is looked for subscriptions that are late. */
 const WATCH_MS = 250;
 
@@ -37,7 +40,7 @@ export class Subscriptions {
   readonly #connect: () => Client;
   #client: Client;
   readonly #handler: SubscriptionHandler;
-  readonly #log: Log;
+  readonly #tell: (error: string, failed: number) => void;
   /** A room's channel stands here as its number, which takes no string: a person has thousands of them. */
   #live = new Set<string | RoomId>();
   /** To be subscribed, or on the way: for a request, or because a reconnect has to make it anew. */
@@ -53,7 +56,9 @@ export class Subscriptions {
   constructor(connect: () => Client, handler: SubscriptionHandler, log: Log) {
     this.#connect = connect;
     this.#handler = handler;
-    this.#log = log;
+    this.#tell = seldom(TELL_MS, (error: string, failed: number) =>
+      log.warn({ error, failed }, 'subscribing failed'),
+    );
     this.#client = this.#listen();
   }
 
@@ -168,7 +173,7 @@ export class Subscriptions {
     const asked = await Promise.allSettled(groups.map((group) => this.#subscribeGroup(client, group)));
     const failed = asked.filter((one) => one.status === 'rejected');
     if (failed.length === 0) return;
-    this.#log.warn({ error: String(failed[0]?.reason), failed: failed.length }, 'subscribing failed');
+    this.#tell(String(failed[0]?.reason), failed.length);
     this.#subscribeAgain();
   }
 
@@ -184,12 +189,22 @@ export class Subscriptions {
           if (due) asked.set(channel, due);
         }
         if (asked.size === 0) continue;
-        await client.ssubscribe(...asked.keys());
+        await this.#ask(client, [...asked.keys()]);
         if (client !== this.#client) return; // given up: its successor makes them all
         for (const [channel, due] of asked) this.#onLive(channel, due, renewed);
       }
     } finally {
       if (renewed.length > 0 && client === this.#client) this.#handler.onRenewed(renewed);
+    }
+  }
+
+  async #ask(client: Client, channels: readonly string[]): Promise<void> {
+    try {
+      await client.ssubscribe(...channels);
+    } catch (error) {
+      // That of a cluster keeps what it could not subscribe, once more each time.
+      if (client instanceof Cluster) client.sunsubscribe(...channels).catch(() => undefined);
+      throw error;
     }
   }
 
@@ -219,6 +234,8 @@ export class Subscriptions {
 
   async #onReady(): Promise<void> {
     this.reconnects += 1;
+    clearTimeout(this.#againTimer); // all that is due is asked for now
+    this.#againTimer = undefined;
     await this.#subscribeAll([...this.#due.keys()]);
   }
 

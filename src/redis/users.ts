@@ -82,7 +82,8 @@ export class RedisUsers implements UserStore {
       if (outcome === 2) await this.#client.spublish(channels.profiles, user).catch(() => undefined);
       return profile;
     });
-    return changed.has(user) ? profile : this.#keep(profile, written);
+    if (!changed.has(user)) return this.#keep(profile, written);
+    return (await this.get(user).catch(() => undefined)) ?? profile; // by now it may be another one
   }
 
   /** What `work` answers, and who was said to have changed meanwhile. */
